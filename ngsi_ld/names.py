@@ -1,0 +1,39 @@
+"""Names and URIs (4.6.2 and 4.6.3): what may name an entity type, an attribute or an entity."""
+
+import re
+
+from ngsi_ld.errors import bad_request_data
+
+_NAME = re.compile(r"[^\W\d_]\w*(?::[^\W\d_]\w*)?")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`\x00-\x20]+")
+
+
+def is_uri(text: object) -> bool:
+    """Whether it is an absolute URI or IRI (RFC 3986, 3987): a scheme, a colon, and no white space."""
+    return isinstance(text, str) and _URI.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether it is a short or prefixed name, or a full IRI."""
+    return _NAME.fullmatch(text) is not None or is_uri(text)
+
+
+def checked_uri(value: object, where: str) -> str:
+    """`value` if it is an absolute URI; else BadRequestData that names `where` it stood."""
+    if isinstance(value, str) and _URI.fullmatch(value):
+        return value
+    raise bad_request_data(f"{where} must be an absolute URI such as urn:ngsi-ld:Streetlight:1, not {_shown(value)}")
+
+
+def checked_name(value: object, where: str) -> str:
+    """`value` if it is an NGSI-LD name or an IRI; else BadRequestData that names `where` it stood."""
+    if isinstance(value, str) and is_name(value):
+        return value
+    raise bad_request_data(
+        f"{where} must be a name of letters, digits and _ that begins with a letter, or an IRI, not {_shown(value)}"
+    )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
