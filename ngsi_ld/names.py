@@ -1,6 +1,7 @@
 """Names and URIs (4.6.2 and 4.6.3): what may name an entity type, an attribute or an entity."""
 
 import re
+from typing import Protocol
 
 from ngsi_ld.errors import bad_request_data
 
@@ -37,3 +38,15 @@ def checked_name(value: object, where: str) -> str:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+class Names(Protocol):
+    """What expansion, queries and rendering need of an @context; `ngsi_ld.context.Context` is one."""
+
+    def iri(self, name: str) -> str:
+        """The IRI of a type or attribute name; an IRI stays itself."""
+        ...
+
+    def term(self, iri: str) -> str:
+        """The short name of an IRI, or the IRI where the @context has none."""
+        ...
