@@ -1,0 +1,95 @@
+"""The entity of a request, whole (create, replace, batch) or a fragment of one (update, merge, append): 4.5.1, 5.4."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ngsi_ld.attributes import NULL, SYSTEM_MEMBERS, VALUE_MEMBERS
+from ngsi_ld.datetimes import checked_date_time
+from ngsi_ld.entity import Attributes, Entity
+from ngsi_ld.errors import bad_request_data, invalid_request
+from ngsi_ld.expansion.instance import Fill, expand_attribute
+from ngsi_ld.names import Names, checked_name, checked_uri
+from ngsi_ld.scopes import checked_scopes
+
+_ENTITY_MEMBERS = frozenset({"id", "@id", "type", "@type", "scope", "expiresAt", "@context"}) | SYSTEM_MEMBERS
+_NOT_ATTRIBUTES = VALUE_MEMBERS | {"datasetId", "instanceId", "observedAt", "unitCode", "objectType", "valueType"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """An Entity Fragment: what is None was not given; an empty `scope` or `expires_at` deletes what is stored."""
+
+    id: str | None
+    types: list[str]
+    attributes: Attributes
+    scope: list[str] | None = None
+    expires_at: str | None = None
+
+
+def expand_entity(body: Any, names: Names, now: str) -> Entity:
+    """A whole entity; raises BadRequestData that names the member at fault, InvalidRequest if it is no JSON object."""
+    checked_object(body)
+    entity_id = checked_uri(body.get("id", body.get("@id")), "id")
+    types = _types(body, names)
+    if not types:
+        raise bad_request_data("type is missing: name the entity's type, such as Streetlight")
+    expires_at = body.get("expiresAt")
+    return Entity(
+        id=entity_id,
+        types=types,
+        attributes=_attributes(body, names, now, Fill.WHOLE),
+        scope=checked_scopes(body["scope"]) if "scope" in body else [],
+        created_at=now,
+        modified_at=now,
+        expires_at=None if expires_at is None else checked_date_time(expires_at, "expiresAt"),
+    )
+
+
+def expand_fragment(body: Any, names: Names, now: str, fill: Fill) -> Fragment:
+    """An Entity Fragment; its `id` and `type` may be left out. NGSI-LD Null stays where `fill` allows it."""
+    checked_object(body)
+    entity_id = body.get("id", body.get("@id"))
+    nulls = fill is not Fill.WHOLE
+    scope, expires_at = body.get("scope"), body.get("expiresAt")
+    if scope is not None:
+        scope = [] if nulls and scope == NULL else checked_scopes(scope)
+    if expires_at is not None:
+        expires_at = "" if nulls and expires_at == NULL else checked_date_time(expires_at, "expiresAt")
+    return Fragment(
+        id=None if entity_id is None else checked_uri(entity_id, "id"),
+        types=_types(body, names),
+        attributes=_attributes(body, names, now, fill),
+        scope=scope,
+        expires_at=expires_at,
+    )
+
+
+def checked_object(body: Any) -> None:
+    """InvalidRequest unless the body is a JSON object (TS 001_02)."""
+    if type(body) is not dict:
+        kind = "a list" if isinstance(body, list) else repr(body)
+        raise invalid_request(f"The body must be one JSON object, not {kind}")
+
+
+def _types(body: dict[str, Any], names: Names) -> list[str]:
+    stated = body.get("type", body.get("@type"))
+    if stated is None:
+        return []
+    listed = stated if isinstance(stated, list) else [stated]
+    if not listed or NULL in listed:
+        raise bad_request_data("type must be a name or a list of at least one name")
+    return list(dict.fromkeys([names.iri(checked_name(name, "type")) for name in listed]))
+
+
+def _attributes(body: dict[str, Any], names: Names, now: str, fill: Fill) -> Attributes:
+    attributes: Attributes = {}
+    for name, value in body.items():
+        if name in _ENTITY_MEMBERS:
+            continue
+        if name in _NOT_ATTRIBUTES:
+            raise bad_request_data(f"{name} is a member of attributes and cannot be the name of one (4.5.1)")
+        iri = names.iri(checked_name(name, "the name of an attribute"))
+        if iri in attributes:
+            raise bad_request_data(f"{name} stands for {iri}, which another member stands for too")
+        attributes[iri] = expand_attribute(name, value, names, now, fill)
+    return attributes

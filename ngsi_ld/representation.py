@@ -1,0 +1,205 @@
+"""From the internal entity to JSON: normalized, concise, simplified and GeoJSON (4.5.2 to 4.5.4, 4.5.16, 4.5.17).
+
+Names are compacted with the reader's @context; what has expired is not there.
+"""
+
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, cast
+
+from ngsi_ld.attributes import KINDS, VALUE_MEMBERS
+from ngsi_ld.entity import Entity, Instance
+from ngsi_ld.expiry import expired
+from ngsi_ld.names import Names
+
+LOCATION = "https://uri.etsi.org/ngsi-ld/location"
+
+_HIDDEN = frozenset({"createdAt", "modifiedAt", "expiresAt", "subs"})
+_NAMED_MEMBERS = frozenset({"vocab", "objectType", "valueType"})
+_AMBIGUOUS = VALUE_MEMBERS | {"type", "@type"}
+
+
+class Form(Enum):
+    """The representations of an entity by their name in `format` and `options` (6.3.7)."""
+
+    NORMALIZED = "normalized"
+    CONCISE = "concise"
+    SIMPLIFIED = "simplified"
+    KEY_VALUES = "keyValues"
+
+
+class Languages(Protocol):
+    """A language filter (4.15): chooses from `{"fr": …, "en": …}` the text to show, with its tag."""
+
+    def best(self, language_map: dict[str, Any]) -> tuple[str, Any]:
+        """The tag that is used, and the text or texts under it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of an entity is shown and how.
+
+    `attributes` are the IRIs of `attrs`: id, type and scope stay. `pick` and `omit` hold IRIs and the member names
+    `id`, `type`, `scope`. `dataset_ids` has "@none" for the default instance. None means no restriction.
+    """
+
+    form: Form = Form.NORMALIZED
+    sys_attrs: bool = False
+    attributes: Set[str] | None = None
+    pick: Set[str] | None = None
+    omit: Set[str] | None = None
+    dataset_ids: Set[str] | None = None
+    languages: Languages | None = None
+
+
+NORMALIZED = View()
+
+_Render = Callable[[Instance, Names, View, str], Any]
+
+
+def render(entity: Entity, names: Names, view: View, now: str) -> dict[str, Any]:
+    """The entity as JSON; without a member left (all is picked away) an empty object.
+
+    `now` is the time by which attribute instances have expired or not.
+    """
+    rendered: dict[str, Any] = {"id": entity.id, "type": _one_or_list([names.term(iri) for iri in entity.types])}
+    if entity.scope:
+        rendered["scope"] = _one_or_list(entity.scope)
+    if view.sys_attrs:
+        rendered["createdAt"] = entity.created_at
+        rendered["modifiedAt"] = entity.modified_at
+        if entity.expires_at:
+            rendered["expiresAt"] = entity.expires_at
+    if view.pick is not None or view.omit is not None:
+        rendered = {member: value for member, value in rendered.items() if _shown(member, view)}
+    simplified = view.form is Form.SIMPLIFIED or view.form is Form.KEY_VALUES
+    render_one = _RENDER[view.form]
+    for iri, instances in entity.attributes.items():
+        if (view.attributes is not None and iri not in view.attributes) or not _shown(iri, view):
+            continue
+        live = [one for one in instances if "expiresAt" not in one or not expired(one["expiresAt"], now)]
+        if view.dataset_ids is not None:
+            live = [one for one in live if one.get("datasetId", "@none") in view.dataset_ids]
+        if not live:
+            continue
+        if simplified and (len(live) > 1 or "datasetId" in live[0]):
+            rendered[names.term(iri)] = {
+                "dataset": {one.get("datasetId", "@none"): render_one(one, names, view, now) for one in live}
+            }
+        elif len(live) == 1:
+            rendered[names.term(iri)] = render_one(live[0], names, view, now)
+        else:
+            rendered[names.term(iri)] = [render_one(one, names, view, now) for one in live]
+    return rendered
+
+
+def render_feature(entity: Entity, names: Names, view: View, now: str, geometry_property: str) -> dict[str, Any]:
+    """The entity as a GeoJSON Feature whose geometry is that of the GeoProperty with this IRI, or null (4.5.16)."""
+    properties = render(entity, names, view, now)
+    feature: dict[str, Any] = {"id": entity.id, "type": "Feature", "geometry": None, "properties": properties}
+    properties.pop("id", None)
+    wanted = view.dataset_ids or {"@none"}
+    for one in entity.attributes.get(geometry_property, ()):
+        live = "expiresAt" not in one or not expired(one["expiresAt"], now)
+        if one["type"] == "GeoProperty" and live and one.get("datasetId", "@none") in wanted:
+            feature["geometry"] = one["value"]
+            break
+    return feature
+
+
+def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """A GeoJSON FeatureCollection (4.5.17)."""
+    return {"type": "FeatureCollection", "features": list(features)}
+
+
+def _shown(member: str, view: View) -> bool:
+    return (view.pick is None or member in view.pick) and (view.omit is None or member not in view.omit)
+
+
+def _one_or_list(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
+
+
+def _normalized(instance: Instance, names: Names, view: View, now: str) -> dict[str, Any]:
+    if view.languages is not None and instance["type"] == "LanguageProperty":
+        instance = _in_language(instance, view.languages)
+    members = {member: value for member, value in instance.items() if member not in _HIDDEN}
+    _complete(members, instance, names, view, now)
+    return members
+
+
+def _concise(instance: Instance, names: Names, view: View, now: str) -> Any:
+    if view.languages is not None and instance["type"] == "LanguageProperty":
+        instance = _in_language(instance, view.languages)
+    members = {member: value for member, value in instance.items() if member not in _HIDDEN and member != "type"}
+    _complete(members, instance, names, view, now)
+    if "objectList" in members:
+        members["objectList"] = [one["object"] for one in members["objectList"]]
+    if len(members) == 1 and "value" in members:
+        value = members["value"]
+        if instance["type"] == "GeoProperty" or not _ambiguous(value):
+            return value
+    return members
+
+
+def _simplified(instance: Instance, names: Names, view: View, _now: str) -> Any:
+    kind = instance["type"]
+    value: Any = instance.get(KINDS[kind].member)
+    if kind == "LanguageProperty":
+        return {"languageMap": value} if view.languages is None else view.languages.best(value)[1]
+    if kind == "JsonProperty":
+        return {"json": value}
+    if kind == "VocabProperty":
+        return {"vocab": _terms(value, names)}
+    if kind == "ListRelationship":
+        return [one["object"] for one in value]
+    return value
+
+
+_RENDER: dict[Form, _Render] = {
+    Form.NORMALIZED: _normalized,
+    Form.CONCISE: _concise,
+    Form.SIMPLIFIED: _simplified,
+    Form.KEY_VALUES: _simplified,
+}
+
+
+def _complete(members: dict[str, Any], instance: Instance, names: Names, view: View, now: str) -> None:
+    """Adds what needs the @context or was asked for: terms, sub-attributes, system attributes."""
+    if not _NAMED_MEMBERS.isdisjoint(members):
+        for member in _NAMED_MEMBERS & members.keys():
+            members[member] = _terms(members[member], names)
+    if "subs" in instance:
+        render_one = _RENDER[view.form]
+        for iri, instances in instance["subs"].items():
+            rendered = [
+                render_one(one, names, view, now)
+                for one in instances
+                if "expiresAt" not in one or not expired(one["expiresAt"], now)
+            ]
+            if rendered:
+                members[names.term(iri)] = rendered[0] if len(rendered) == 1 else rendered
+    if view.sys_attrs:
+        members["createdAt"] = instance["createdAt"]
+        members["modifiedAt"] = instance["modifiedAt"]
+        if "expiresAt" in instance:
+            members["expiresAt"] = instance["expiresAt"]
+
+
+def _in_language(instance: Instance, languages: Languages) -> Instance:
+    tag, text = languages.best(instance["languageMap"])
+    members = {member: value for member, value in instance.items() if member != "languageMap"}
+    return cast("Instance", {**members, "type": "Property", "value": text, "lang": tag})
+
+
+def _terms(value: Any, names: Names) -> Any:
+    return [names.term(one) for one in value] if isinstance(value, list) else names.term(value)
+
+
+def _ambiguous(value: Any) -> bool:
+    """Whether a bare value would be read back as something else than the value of a Property."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, dict) and not _AMBIGUOUS.isdisjoint(one) for one in value)
+    return isinstance(value, dict) and not _AMBIGUOUS.isdisjoint(value)
