@@ -259,7 +259,7 @@ class EmbeddedMongo:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in the terminal is for the broker, which stops mongod last
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
         except OSError as error:
             raise _no_mongod(f"{self._mongod} cannot be run: {error.strerror}") from error
@@ -368,8 +368,8 @@ async def _ended(pid: int, gone: Callable[[], bool]) -> None:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child runs before it becomes mongod: ask the kernel for SIGTERM at the death of the broker."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child process of the broker runs before its program: ask the kernel for SIGTERM at the broker's death."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)  # loaded here: between fork and exec there must be no import

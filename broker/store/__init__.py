@@ -1,0 +1,1 @@
+"""Entities in MongoDB: one documented contract (`store`), and what stands behind it."""
