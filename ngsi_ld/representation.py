@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from ngsi_ld.attributes import KINDS, VALUE_MEMBERS
 from ngsi_ld.entity import Entity, Instance
+from ngsi_ld.expansion.members import is_geometry
 from ngsi_ld.expiry import expired
 from ngsi_ld.names import Names
 
@@ -125,7 +126,7 @@ def _one_or_list(values: list[str]) -> str | list[str]:
 def _normalized(instance: Instance, names: Names, view: View, now: str) -> dict[str, Any]:
     if view.languages is not None and instance["type"] == "LanguageProperty":
         instance = _in_language(instance, view.languages)
-    members = {member: value for member, value in instance.items() if member not in _HIDDEN}
+    members: dict[str, Any] = {member: value for member, value in instance.items() if member not in _HIDDEN}
     _complete(members, instance, names, view, now)
     return members
 
@@ -133,13 +134,17 @@ def _normalized(instance: Instance, names: Names, view: View, now: str) -> dict[
 def _concise(instance: Instance, names: Names, view: View, now: str) -> Any:
     if view.languages is not None and instance["type"] == "LanguageProperty":
         instance = _in_language(instance, view.languages)
-    members = {member: value for member, value in instance.items() if member not in _HIDDEN and member != "type"}
+    members: dict[str, Any] = {
+        member: value for member, value in instance.items() if member not in _HIDDEN and member != "type"
+    }
     _complete(members, instance, names, view, now)
     if "objectList" in members:
         members["objectList"] = [one["object"] for one in members["objectList"]]
-    if len(members) == 1 and "value" in members:
+    if "value" in members:
         value = members["value"]
-        if instance["type"] == "GeoProperty" or not _ambiguous(value):
+        if instance["type"] == "Property" and is_geometry(value):
+            return {"type": "Property", **members}
+        if len(members) == 1 and (instance["type"] == "GeoProperty" or not _ambiguous(value)):
             return value
     return members
 

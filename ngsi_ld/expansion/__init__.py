@@ -3,7 +3,15 @@
 The normalized, concise and (for merges) simplified forms come in; what comes out no longer tells which it was.
 """
 
-from ngsi_ld.expansion.entity import Fragment, expand_entity, expand_fragment
+from ngsi_ld.expansion.entity import Fragment, expand_entity, expand_fragment, expand_simplified
 from ngsi_ld.expansion.instance import Fill, expand_attribute, expand_instance
 
-__all__ = ["Fill", "Fragment", "expand_attribute", "expand_entity", "expand_fragment", "expand_instance"]
+__all__ = [
+    "Fill",
+    "Fragment",
+    "expand_attribute",
+    "expand_entity",
+    "expand_fragment",
+    "expand_instance",
+    "expand_simplified",
+]

@@ -1,6 +1,7 @@
 """The entity of a request, whole (create, replace, batch) or a fragment of one (update, merge, append): 4.5.1, 5.4."""
 
 from dataclasses import dataclass
+from dataclasses import replace as with_
 from typing import Any
 
 from ngsi_ld.attributes import NULL, SYSTEM_MEMBERS, VALUE_MEMBERS
@@ -12,6 +13,7 @@ from ngsi_ld.names import Names, checked_name, checked_uri
 from ngsi_ld.scopes import checked_scopes
 
 _ENTITY_MEMBERS = frozenset({"id", "@id", "type", "@type", "scope", "expiresAt", "@context"}) | SYSTEM_MEMBERS
+_SELF_DESCRIBING = ("languageMap", "json", "vocab")
 _NOT_ATTRIBUTES = VALUE_MEMBERS | {"datasetId", "instanceId", "observedAt", "unitCode", "objectType", "valueType"}
 
 
@@ -24,6 +26,8 @@ class Fragment:
     attributes: Attributes
     scope: list[str] | None = None
     expires_at: str | None = None
+    simplified: bool = False
+    """Whether it came in simplified form, where the kind of an attribute is that of the stored one (5.6.17)."""
 
 
 def expand_entity(body: Any, names: Names, now: str) -> Entity:
@@ -43,6 +47,27 @@ def expand_entity(body: Any, names: Names, now: str) -> Entity:
         modified_at=now,
         expires_at=None if expires_at is None else checked_date_time(expires_at, "expiresAt"),
     )
+
+
+def expand_simplified(body: Any, names: Names, now: str) -> Fragment:
+    """The Entity Fragment of a merge in simplified form (4.5.4): values without their kinds, `dataset` by datasetId."""
+    checked_object(body)
+    whole = {name: value if name in _ENTITY_MEMBERS else _as_concise(value) for name, value in body.items()}
+    return with_(expand_fragment(whole, names, now, Fill.MERGE), simplified=True)
+
+
+def _as_concise(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) == 1:
+        ((member, inner),) = value.items()
+        if member == "dataset" and isinstance(inner, dict):
+            return [{**_with_member(one), "datasetId": dataset_id} for dataset_id, one in inner.items()]
+    return _with_member(value)
+
+
+def _with_member(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict) and len(value) == 1 and not value.keys().isdisjoint(_SELF_DESCRIBING):
+        return value
+    return {"value": value}
 
 
 def expand_fragment(body: Any, names: Names, now: str, fill: Fill) -> Fragment:

@@ -156,4 +156,5 @@ def _checked_combination(instance: dict[str, Any], kind: Kind) -> None:
 
 
 def _looks_like_instance(body: dict[str, Any]) -> bool:
-    return body.get("type") in KINDS or body.get("@type") in KINDS or not VALUE_MEMBERS.isdisjoint(body)
+    stated = body.get("type", body.get("@type"))
+    return (isinstance(stated, str) and stated in KINDS) or not VALUE_MEMBERS.isdisjoint(body)

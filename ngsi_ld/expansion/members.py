@@ -12,7 +12,7 @@ from ngsi_ld.names import Names, checked_uri
 MAX_DEPTH = 64
 """How deeply the JSON of a value may nest; a document database refuses more than about a hundred levels."""
 
-GEOMETRY_TYPES = frozenset({"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"})
+GEOMETRY_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 
 _SCALARS = frozenset({str, int, float, bool})
 
@@ -29,13 +29,9 @@ def checked_json(value: Any, member: str, nulls: bool, depth: int = 1) -> Any:
     """A JSON value within its depth, without NGSI-LD Null unless `nulls`; it is kept as it is."""
     if depth > MAX_DEPTH:
         raise bad_request_data(f"{member} nests more than {MAX_DEPTH} levels deep")
-    if isinstance(value, dict):
-        for item in value.values():
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
             if type(item) not in _SCALARS or item == NULL:
-                checked_json(item, member, nulls, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            if type(item) not in _SCALARS:
                 checked_json(item, member, nulls, depth + 1)
     elif value == NULL and not nulls:
         raise bad_request_data(f"{member} holds {NULL}, which only an update or a merge may send, to delete")

@@ -1,5 +1,6 @@
 """Merge patch of an entity to any depth (5.5.12, 5.6.17) and partial update of one attribute (5.5.8, 5.6.4)."""
 
+from collections.abc import Sequence
 from dataclasses import replace as with_
 from typing import Any, cast
 
@@ -10,16 +11,26 @@ from ngsi_ld.expansion import Fragment
 from ngsi_ld.expansion.instance import is_deletion
 from ngsi_ld.mutations.attributes import changed, existing, store_instances
 from ngsi_ld.mutations.instances import find, succeeding, swapped
+from ngsi_ld.names import checked_uri
 
 _OWN_MEMBERS = frozenset({"type", "subs", "createdAt", "modifiedAt"})
 
 
-def merge(before: Entity, fragment: Fragment, now: str, *, observed_at: str | None = None) -> Entity:
+def merge(
+    before: Entity, fragment: Fragment, now: str, *, observed_at: str | None = None, lang: str | None = None
+) -> Entity:
     """The fragment merged into the entity; what is NGSI-LD Null goes, at any depth.
 
-    `observed_at` is given to every merged instance that had an observedAt and gets none from the fragment.
+    `observed_at` is given to every merged instance that had an observedAt and gets none from the fragment. A plain
+    text for a LanguageProperty is its text in the language `lang`.
     """
-    attributes = _merged_attributes(before.attributes, fragment.attributes, now, observed_at, "")
+    given = fragment.attributes
+    if fragment.simplified or lang is not None:
+        given = {
+            name: [_fitted(one, before.attributes.get(name, ()), fragment.simplified, lang, name) for one in instances]
+            for name, instances in given.items()
+        }
+    attributes = _merged_attributes(before.attributes, given, now, observed_at, "")
     scope = before.scope if fragment.scope is None else fragment.scope
     return changed(before, fragment, attributes, scope, now)
 
@@ -50,6 +61,29 @@ def partial_update(before: Entity, name: str, fragment: Instance, now: str) -> E
         _set_subs(new, subs)
         attributes[name] = swapped(instances, old, new)
     return with_(before, attributes=attributes, modified_at=now)
+
+
+def _fitted(new: Instance, there: Sequence[Instance], simplified: bool, lang: str | None, name: str) -> Instance:
+    """A value without a kind made one of the kind that is stored."""
+    old = find(there, new.get("datasetId"))
+    if old is None or new.get("type") != "Property" or new["value"] == NULL:
+        return new
+    kind, value = old["type"], new["value"]
+    members = cast("dict[str, Any]", {member: one for member, one in new.items() if member != "value"})
+    if kind == "LanguageProperty" and lang is not None and isinstance(value, str | list):
+        members |= {"type": kind, "languageMap": {lang: value}}
+    elif simplified and kind == "Relationship":
+        targets = value if isinstance(value, list) else [value]
+        members |= {"type": kind, "object": value}
+        for target in targets:
+            checked_uri(target, name)
+    elif simplified and kind == "ListProperty" and isinstance(value, list):
+        members |= {"type": kind, "valueList": value}
+    elif simplified and kind == "ListRelationship" and isinstance(value, list):
+        members |= {"type": kind, "objectList": [{"object": checked_uri(one, name)} for one in value]}
+    else:
+        return new
+    return cast("Instance", members)
 
 
 def _merged_attributes(

@@ -1,0 +1,149 @@
+"""The resources `/entities` and `/entities/{id}` (6.4, 6.5): create, query, purge; retrieve, replace, merge, delete."""
+
+from broker.api.consumption import one_entity, page_of_entities
+from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
+from broker.api.media import SPATIAL
+from broker.api.query import QUERY_PARAMETERS, SELECTION_PARAMETERS, VIEW_PARAMETERS, query_of, type_selection, view_of
+from broker.api.request import Request
+from broker.api.response import Response, created, no_content
+from broker.operations import entities
+from broker.operations.entities import Target
+from broker.operations.purge import purge
+from ngsi_ld import mutations
+from ngsi_ld.context import Context
+from ngsi_ld.errors import bad_request_data
+from ngsi_ld.expansion import Fill, expand_entity, expand_fragment, expand_simplified
+from ngsi_ld.names import checked_uri
+
+
+def target(request: Request, context: Context) -> Target:
+    """The entity that the path names, of the types that the parameters ask for."""
+    return Target(
+        request.tenant, checked_uri(request.ids[0], "the id in the path"), type_selection(request, context), request.now
+    )
+
+
+async def _create(request: Request) -> Response:
+    context = await request.context()
+    entity = expand_entity(request.body, context, request.now)
+    await entities.create(request.services.store, request.tenant, entity)
+    return created(f"/entities/{entity.id}")
+
+
+async def _query(request: Request) -> Response:
+    context = await request.context()
+    return await page_of_entities(request, context, query_of(request, context), view_of(request, context))
+
+
+async def _purge(request: Request) -> Response:
+    context = await request.context()
+    drop, keep = request.parameters.get("drop"), request.parameters.get("keep")
+    if drop is not None and keep is not None:
+        raise bad_request_data("drop and keep exclude each other: name what goes, or name what stays")
+    names = [context.iri(name) for name in drop or keep or ()]
+    query = query_of(request, context)
+    change = None
+    if drop is not None:
+        change = lambda before: mutations.without_attributes(before, names, request.now)  # noqa: E731
+    elif keep is not None:
+        change = lambda before: mutations.keep_attributes(before, names, request.now)  # noqa: E731
+    await purge(request.services.store, request.tenant, query, request.now, change)
+    return no_content()
+
+
+async def _retrieve(request: Request) -> Response:
+    checked_uri(request.ids[0], "the id in the path")
+    context = await request.context()
+    view = view_of(request, context)
+    entity = await entities.retrieve(request.services.store, target(request, context))
+    return await one_entity(request, context, entity, view)
+
+
+async def _replace(request: Request) -> Response:
+    checked_uri(request.ids[0], "the id in the path")
+    context = await request.context()
+    whole = {"id": request.ids[0], **request.body} if isinstance(request.body, dict) else request.body
+    entity = expand_entity(whole, context, request.now)
+    if entity.id != request.ids[0]:
+        raise bad_request_data(f"id is {entity.id}, but the path names {request.ids[0]}; they must be the same")
+    await entities.change(
+        request.services.store, target(request, context), lambda before: mutations.replace(before, entity)
+    )
+    return no_content()
+
+
+async def _merge(request: Request) -> Response:
+    checked_uri(request.ids[0], "the id in the path")
+    context = await request.context()
+    parameters = request.parameters
+    simplified = parameters.get("format") in ("simplified", "keyValues") or not parameters.get(
+        "options", frozenset()
+    ).isdisjoint(("simplified", "keyValues"))
+    if simplified:
+        fragment = expand_simplified(request.body, context, request.now)
+    else:
+        fragment = expand_fragment(request.body, context, request.now, Fill.MERGE)
+    await entities.change(
+        request.services.store,
+        target(request, context),
+        lambda before: mutations.merge(
+            before,
+            fragment,
+            request.now,
+            observed_at=parameters.get("observedAt"),
+            lang=parameters.get("lang"),
+        ),
+    )
+    return no_content()
+
+
+async def _delete(request: Request) -> Response:
+    checked_uri(request.ids[0], "the id in the path")
+    context = await request.context()
+    await entities.delete(request.services.store, target(request, context))
+    return no_content()
+
+
+RESOURCES = (
+    Resource(
+        "/entities",
+        "Entities",
+        {
+            "POST": Endpoint(
+                "Create Entity", "5.6.1", _create, frozenset({"local"}), JSON_BODY, statuses=(201,), schema="Entity"
+            ),
+            "GET": Endpoint("Query Entities", "5.7.2", _query, QUERY_PARAMETERS | VIEW_PARAMETERS, answers=SPATIAL),
+            "DELETE": Endpoint(
+                "Purge Entities", "5.6.21", _purge, SELECTION_PARAMETERS | {"drop", "keep"}, statuses=(204,)
+            ),
+        },
+    ),
+    Resource(
+        "/entities/{entityId}",
+        "One entity",
+        {
+            "GET": Endpoint(
+                "Retrieve Entity", "5.7.1", _retrieve, VIEW_PARAMETERS | {"type", "local"}, answers=SPATIAL
+            ),
+            "PUT": Endpoint(
+                "Replace Entity",
+                "5.6.18",
+                _replace,
+                frozenset({"type", "local"}),
+                JSON_BODY,
+                statuses=(204,),
+                schema="Entity",
+            ),
+            "PATCH": Endpoint(
+                "Merge Entity",
+                "5.6.17",
+                _merge,
+                frozenset({"type", "local", "format", "options", "lang", "observedAt"}),
+                PATCH_BODY,
+                statuses=(204,),
+                schema="EntityFragment",
+            ),
+            "DELETE": Endpoint("Delete Entity", "5.6.6", _delete, frozenset({"type", "local"}), statuses=(204,)),
+        },
+    ),
+)

@@ -1,0 +1,88 @@
+"""The application that uvicorn serves: FastAPI for what people and machines look at, the bare API for NGSI-LD.
+
+FastAPI has the documentation, the health checks, the metrics and the territory's @context. Requests below
+`/ngsi-ld/v1` go past it, straight to `broker.api`: a route of FastAPI costs more than the whole of a retrieve.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pymongo import AsyncMongoClient
+
+import data_models
+from broker import version
+from broker.api.application import Api, Send
+from broker.api.openapi import document
+from broker.api.request import Receive, Scope
+from broker.api.response import ROOT
+from broker.services import Services, serving
+from broker.settings import Settings
+
+_PREFIX = f"{ROOT}/"
+
+
+class Application(FastAPI):
+    """Hands requests below `/ngsi-ld/v1` to the API and everything else to FastAPI."""
+
+    api: Api | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection (ASGI)."""
+        if self.api is not None and scope["type"] == "http" and scope["path"].startswith(_PREFIX):
+            await self.api(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document of the NGSI-LD API, which `/docs` shows."""
+        return document()
+
+
+def application(settings: Settings) -> Application:
+    """The application; MongoDB is reached and the change log followed from its start-up to its shutdown."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with serving(settings) as services:
+            app.state.services = services
+            if isinstance(app, Application):
+                app.api = Api(services)
+            yield
+
+    app = Application(title="Beffroi", version=version(), lifespan=lifespan, redoc_url=None)
+
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready() -> Response:
+        return await _readiness(app.state.services)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get(data_models.CONTEXT_PATH, include_in_schema=False)
+    async def territory_context() -> Response:
+        headers = {"cache-control": "public, max-age=3600", "access-control-allow-origin": "*"}
+        return Response(orjson.dumps(data_models.context()), media_type="application/ld+json", headers=headers)
+
+    return app
+
+
+async def _readiness(services: Services) -> Response:
+    try:
+        await services.mongo.admin.command("ping")
+    except Exception as error:
+        return Response(f"the database is away: {error}", status_code=503, media_type="text/plain")
+    return Response("ready", media_type="text/plain")
+
+
+def client(settings: Settings) -> AsyncMongoClient[dict[str, Any]]:
+    """A client whose writes are acknowledged by the majority of the replica set, from their journals."""
+    return AsyncMongoClient(settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000)

@@ -1,0 +1,42 @@
+"""Every setting of the broker, its default and its meaning; each is also `BEFFROI_…` in the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The broker's settings; the command line overrides the environment, which overrides these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="BEFFROI_", extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(1026, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve the API.")
+    public_url: str = Field("", description="URL by which others reach this broker; http://HOST:PORT if empty.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+
+    mongo_uri: str = Field("", description="MongoDB replica set to use; if empty, a private mongod is started.")
+    data_dir: Path = Field(Path("data"), description="Where the private mongod keeps its data.")
+
+    contexts: Path | None = Field(None, description="Directory of preloaded @context documents, with an index.json.")
+    default_context: str = Field("", description="URL of the @context for requests that name none, before the core.")
+    context_allow_private: bool = Field(False, description="Whether @contexts may be fetched from private addresses.")
+    context_timeout: float = Field(5.0, gt=0, description="Seconds to wait for a remote @context.")
+
+    tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")
+    alias: str = Field("beffroi", min_length=1, description="Name of this broker among federated ones.")
+
+    max_body_size: int = Field(16 * 1024 * 1024, gt=0, description="Largest request body in bytes.")
+    max_batch_size: int = Field(1000, gt=0, description="Most entities in one batch operation.")
+    default_page_size: int = Field(20, gt=0, description="Entities in a page when no limit is given.")
+    max_page_size: int = Field(1000, gt=0, description="Largest limit that can be asked for.")
+
+    cors_origins: str = Field("*", description="Origins that browsers may call from, separated by commas; * for any.")
+    gzip_minimum: int = Field(1024, ge=0, description="Answers from this size on are compressed; 0 never.")
+
+    @property
+    def base_url(self) -> str:
+        """The URL by which others reach this broker, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,158 @@
+"""Runs the ETSI NGSI-LD test suite (Robot Framework) against a broker that this starts.
+
+    make conformance SUITE=path/to/ngsi-ld-test-suite [PARTS="TP/NGSI-LD/CommonBehaviours …"]
+
+The suite is not part of Beffroi: SUITE is a checkout of it. Its own requirements go into a virtual environment in
+`~/.cache/beffroi`. The @context documents that it names by URL are given to the broker from the checkout, so that no
+network is needed. Prints a table per folder and the cases that failed; exits 0 if none did.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PORT = 21026
+MOCK_PORT = 28085
+CONTEXTS = Path("resources/jsonld-contexts")
+
+
+def main() -> int:
+    """Starts the broker, runs the suite, prints what came of it."""
+    suite, parts = Path(sys.argv[1]).resolve(), sys.argv[2:] or ["TP/NGSI-LD"]
+    with tempfile.TemporaryDirectory(prefix="beffroi-etsi-") as scratch:
+        with broker(Path(scratch), contexts(suite, Path(scratch) / "contexts")):
+            output = run(suite, parts, Path(os.environ.get("OUT", f"{scratch}/results")))
+        return report(output)
+
+
+def contexts(suite: Path, target: Path) -> Path:
+    """A directory for `--contexts` with the suite's documents under every URL that the suite's files give them."""
+    target.mkdir(parents=True)
+    index: dict[str, str] = {}
+    for document in (suite / CONTEXTS).glob("*.jsonld"):
+        (target / document.name).write_bytes(document.read_bytes())
+    pattern = re.compile(rf"https?://[^\s'\"]+/{CONTEXTS}/([\w.-]+\.jsonld)")
+    for file in [*suite.glob("resources/**/*"), *suite.glob("data/**/*"), *suite.glob("TP/**/*.robot")]:
+        if file.is_file() and file.suffix in {".py", ".json", ".jsonld", ".robot", ".resource"}:
+            for match in pattern.finditer(file.read_text(errors="replace")):
+                if (target / match[1]).exists():
+                    index[match[0]] = match[1]
+    (target / "index.json").write_text(json.dumps(index))
+    return target
+
+
+@contextmanager
+def broker(scratch: Path, preloaded: Path) -> Iterator[None]:
+    """A broker on a port of its own with fresh data."""
+    options = ["--port", str(PORT), "--data-dir", str(scratch / "data"), "--contexts", str(preloaded)]
+    options += ["--context-allow-private", "true"]
+    with (scratch / "broker.log").open("w") as log:
+        process = subprocess.Popen(["beffroi", "serve", *options], env=environment(), stderr=log)
+        try:
+            wait_until_ready(process, scratch / "broker.log")
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def environment() -> dict[str, str]:
+    """This environment with the programs of this virtual environment first."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when the broker answers; ends with its log if it does not."""
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health/ready", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    sys.exit(f"the broker did not start:\n{log.read_text()[-3000:]}")
+
+
+def robot(suite: Path) -> Path:
+    """The `robot` program of a cached virtual environment with the suite's requirements."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "beffroi" / "etsi"
+    program = home / "bin" / "robot"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        wanted = [
+            line.split("#")[0].strip()
+            for line in (suite / "requirements.txt").read_text().splitlines()
+            if line.strip() and not line.lstrip().startswith(("#", "-e"))
+        ]
+        local = [str(path.parent) for path in suite.glob("libraries/*/pyproject.toml")]
+        local += [str(path.parent) for path in suite.glob("libraries/*/setup.py")]
+        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, *wanted, *dict.fromkeys(local)], check=True)
+    return program
+
+
+def run(suite: Path, parts: list[str], results: Path) -> Path:
+    """Robot's output.xml of a run of these parts."""
+    url = f"http://127.0.0.1:{PORT}/ngsi-ld/v1"
+    variables = {
+        "url": url,
+        "temporal_api_url": url,
+        "notification_server_host": "127.0.0.1",
+        "notification_server_port": MOCK_PORT,
+        "context_source_host": "127.0.0.1",
+        "context_source_port": MOCK_PORT + 1,
+        "context_server_host": "127.0.0.1",
+        "context_server_port": MOCK_PORT + 2,
+        "mqtt_broker_host": "127.0.0.1",
+    }
+    command = [str(robot(suite)), "--outputdir", str(results), "--console", "dotted"]
+    for name, value in variables.items():
+        command += ["--variable", f"{name}:{value}"]
+    subprocess.run([*command, *parts], cwd=suite, stdout=sys.stderr, check=False)
+    return results / "output.xml"
+
+
+def report(output: Path) -> int:
+    """The table per folder and the failures, on standard output."""
+    folders: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    failures: list[str] = []
+    for source, test in tests(ET.parse(output).getroot(), ""):
+        status = test.find("status")
+        outcome = status.get("status", "FAIL") if status is not None else "FAIL"
+        folders["/".join(Path(source.split("/NGSI-LD/")[-1]).parent.parts[:3])][outcome] += 1
+        if outcome == "FAIL" and status is not None:
+            failures.append(
+                f"FAIL {Path(source).stem}: {test.get('name')}: {' '.join((status.text or '').split())[:200]}"
+            )
+    for folder, counts in sorted(folders.items()):
+        print(f"{counts['PASS']:5d} passed {counts['FAIL']:4d} failed {counts['SKIP']:4d} skipped  {folder}")
+    print("\n".join(failures))
+    total = sum(folders.values(), Counter[str]())
+    print(f"{total['PASS']} passed, {total['FAIL']} failed, {total['SKIP']} skipped")
+    return 1 if total["FAIL"] else 0
+
+
+def tests(node: ET.Element, source: str) -> Iterator[tuple[str, ET.Element]]:
+    """Every test of Robot's output with the file that it stands in."""
+    source = node.get("source", source)
+    for child in node:
+        if child.tag == "test":
+            yield source, child
+        elif child.tag == "suite":
+            yield from tests(child, source)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
