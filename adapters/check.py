@@ -1,0 +1,86 @@
+"""`beffroi adapter check FILE [--sample RECORDS]`: what an adapter would send, before it sends anything."""
+
+import io
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import orjson
+
+from adapters.decoding import open_decoder
+from adapters.definition import load
+from adapters.errors import AdapterError, DecodingError, MappingError
+from adapters.mapping import Mapper
+from adapters.validation import open_validator
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a sample came to: the entities, what is wrong with some of them, and the records that fail."""
+
+    entities: list[dict[str, Any]] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    failures: list[tuple[str, Any]] = field(default_factory=list)
+    records: int = 0
+
+
+def examine(file: Path, sample: Path | None = None) -> Checked:
+    """Maps a sample as the adapter would. Raises AdapterError where the file itself is not right."""
+    definition = load(Path(file))
+    mapper = Mapper(definition)
+    decoder = open_decoder(definition.format, f"{definition.file}: format")
+    validate = open_validator(definition.validate)
+    checked = Checked()
+    if sample is None:
+        return checked
+    try:
+        data = Path(sample).read_bytes()
+    except OSError as error:
+        raise AdapterError(f"{sample} cannot be read: {error.strerror}") from None
+    mapper.begin(datetime.now(UTC))
+    try:
+        for document in decoder.decode(io.BytesIO(data), {}):
+            for record in mapper.records(document):
+                checked.records += 1
+                try:
+                    made = mapper.entities(record)
+                except MappingError as error:
+                    checked.failures.append((str(error), record))
+                    continue
+                checked.entities += made
+                checked.invalid += [reason for entity in made if (reason := validate(entity))]
+    except DecodingError as error:
+        checked.failures.append((f"{sample}: {error}", None))
+    except MappingError as error:
+        checked.failures.append((f"records: {error}", None))
+    return checked
+
+
+def check(file: Path, sample: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """Prints the entities as JSON, one after the other, then on `err` what fails: the expression and the record.
+
+    0 where every record can be mapped, 1 where one cannot or the file is not right.
+    """
+    try:
+        checked = examine(file, sample)
+    except AdapterError as error:
+        err.write(f"{error}\n")
+        return 1
+    for entity in checked.entities:
+        out.write(orjson.dumps(entity, option=orjson.OPT_INDENT_2).decode() + "\n")
+    for reason in checked.invalid:
+        err.write(f"not valid: {reason}\n")
+    for reason, record in checked.failures:
+        err.write(f"{reason}\n")
+        if record is not None:
+            err.write("  in the record " + orjson.dumps(record, default=repr).decode() + "\n")
+    if sample is None:
+        err.write(f"{file} is right; give a sample of records to see the entities it makes\n")
+    elif not checked.records and not checked.failures:
+        err.write(f"{sample} has no record\n")
+        return 1
+    else:
+        err.write(f"{checked.records} records, {len(checked.entities)} entities, {len(checked.failures)} failures\n")
+    return 1 if checked.failures else 0

@@ -1,0 +1,213 @@
+"""JMESPath expressions with our functions (why JMESPath: docs/decisions/004-mapping-language.md).
+
+Most expressions of a mapping are plain paths (`LampMonitorFunction.activePower.value`). These are turned into a loop
+over dict lookups, several times as fast as the library's interpreter, which does all the rest.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions, signature
+
+from adapters.errors import DefinitionError, MappingError
+from adapters.mapping.times import parse_time, to_text
+
+Expression = Callable[[Any], Any]
+"""From a record to a value; None where the record has none."""
+
+_NUMBER: Any = {"types": ["number", "null"]}
+_TEXT: Any = {"types": ["string", "null"]}
+_ANY: Any = {"types": []}
+
+
+class MappingFunctions(Functions):
+    """What a mapping can say beyond JMESPath's own functions. Each answers null where an argument it needs is null."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None) -> None:
+        super().__init__()
+        self.tables = tables or {}
+        self.received = ""
+
+    @signature({"types": ["string"]}, {"types": ["string", "number", "null"]})
+    def _func_lookup(self, table: str, key: Any) -> Any:
+        """lookup('sites', id): the row of a CSV table, as an object of texts."""
+        if table not in self.tables:
+            raise MappingError(f"there is no table {table!r}; declared are: {', '.join(self.tables) or 'none'}")
+        return None if key is None else self.tables[table].get(str(key))
+
+    @signature()
+    def _func_received(self) -> str:
+        """received(): when the adapter got the record, for records that have no time of their own."""
+        return self.received
+
+    @signature(_NUMBER, _NUMBER)
+    def _func_multiply(self, a: float | None, b: float | None) -> float | None:
+        return None if a is None or b is None else a * b
+
+    @signature(_NUMBER, _NUMBER)
+    def _func_divide(self, a: float | None, b: float | None) -> float | None:
+        return None if a is None or not b else a / b
+
+    @signature(_NUMBER, _NUMBER)
+    def _func_add(self, a: float | None, b: float | None) -> float | None:
+        return None if a is None or b is None else a + b
+
+    @signature({"types": ["string", "number", "null"]})
+    def _func_number(self, value: Any) -> float | None:
+        """number('13.74'): the number a text stands for; a text that stands for none is an error."""
+        return None if value is None else as_number(value)
+
+    @signature(_TEXT)
+    def _func_lower(self, text: str | None) -> str | None:
+        return None if text is None else text.lower()
+
+    @signature(_TEXT, {"types": ["string"]})
+    def _func_split(self, text: str | None, separator: str) -> list[str] | None:
+        return None if text is None else text.split(separator)
+
+    @signature({"types": ["object", "null"]})
+    def _func_items(self, value: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+        """items({a: 1}): [{key: a, value: 1}], to make an entity of each member."""
+        return None if value is None else [{"key": key, "value": each} for key, each in value.items()]
+
+    @signature(_TEXT, _NUMBER)
+    def _func_later(self, time: str | None, seconds: float | None) -> str | None:
+        """later(time, `-360`): the time so many seconds later, or before."""
+        return None if time is None or seconds is None else to_text(parse_time(time) + timedelta(seconds=seconds))
+
+    @signature(_ANY)
+    def _func_is_number(self, value: Any) -> bool:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def as_number(value: Any) -> float:
+    """A number from a number or from a text such as `13.74`; MappingError for anything else, NaN and infinity."""
+    if isinstance(value, bool):
+        raise MappingError(f"{value} is not a number")
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        except ValueError:
+            raise MappingError(f"{value!r} is not a number") from None
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise MappingError(f"{value!r} is not a number")
+    return value
+
+
+def compile_expression(text: str, functions: MappingFunctions, where: str) -> Expression:
+    """The expression as a function of the record; DefinitionError at `where` if it is not JMESPath."""
+    try:
+        parsed = jmespath.compile(text)
+    except JMESPathError as error:
+        raise DefinitionError(where, "is not a JMESPath expression: " + " ".join(str(error).split())) from None
+    for name in _functions_called(parsed.parsed):
+        if name not in functions.FUNCTION_TABLE:
+            known = ", ".join(sorted(functions.FUNCTION_TABLE))
+            raise DefinitionError(where, f"calls {name}(), which is no function; there are: {known}")
+    simple = _plain(parsed.parsed)
+    if simple is not None:
+        return simple
+    options = jmespath.Options(custom_functions=functions)
+
+    def search(record: Any) -> Any:
+        try:
+            return parsed.search(record, options)
+        except MappingError as error:
+            error.expression = error.expression or text
+            raise
+        except (JMESPathError, ArithmeticError, TypeError, ValueError) as error:
+            raise MappingError(" ".join(str(error).split()), expression=text) from None
+
+    return search
+
+
+def read_table(path: Any, key: str, delimiter: str, encoding: str, where: str) -> dict[str, dict[str, str]]:
+    """The rows of a CSV file by their column `key`; columns that a row lacks are absent from it, empty ones too.
+
+    Raises DefinitionError that names the file and the column, and the line of a key given twice.
+    """
+    try:
+        with open(path, encoding=encoding, newline="") as file:  # noqa: PTH123
+            reader = csv.DictReader(file, delimiter=delimiter)
+            if key not in (reader.fieldnames or []):
+                raise DefinitionError(
+                    where, f"{path} has no column {key!r}; it has {', '.join(reader.fieldnames or [])}"
+                )
+            rows: dict[str, dict[str, str]] = {}
+            for row in reader:
+                name = row[key]
+                if name in rows:
+                    raise DefinitionError(where, f"{path}, line {reader.line_num}: {key} {name!r} is there twice")
+                rows[name] = {column: text for column, text in row.items() if column and isinstance(text, str) and text}
+            return rows
+    except OSError as error:
+        raise DefinitionError(where, f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DefinitionError(where, f"{path} is not CSV in {encoding}: {error}") from None
+
+
+def _plain(node: Mapping[str, Any]) -> Expression | None:
+    """A direct function for @, literals, paths of names and `a || b` of these; None for whatever else."""
+    kind = node["type"]
+    if kind == "current":
+        return lambda record: record
+    if kind == "literal":
+        value = node["value"]
+        return lambda record: value
+    if kind in ("field", "subexpression"):
+        names = _path(node)
+        return None if names is None else _follow(names)
+    if kind == "or_expression":
+        left, right = (_plain(child) for child in node["children"])
+        return None if left is None or right is None else _either(left, right)
+    return None
+
+
+def _path(node: Mapping[str, Any]) -> list[str] | None:
+    if node["type"] == "field":
+        return [node["value"]]
+    if node["type"] != "subexpression":
+        return None
+    names: list[str] = []
+    for child in node["children"]:
+        path = _path(child)
+        if path is None:
+            return None
+        names += path
+    return names
+
+
+def _follow(names: list[str]) -> Expression:
+    def follow(value: Any) -> Any:
+        for name in names:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(name)
+        return value
+
+    return follow
+
+
+def _either(left: Expression, right: Expression) -> Expression:
+    def either(record: Any) -> Any:
+        value = left(record)
+        if value is None or value is False or value == "" or value == [] or value == {}:  # false in JMESPath; 0 is not
+            return right(record)
+        return value
+
+    return either
+
+
+def _functions_called(node: Any) -> set[str]:
+    if not isinstance(node, dict):
+        return set()
+    called = {node["value"]} if node.get("type") == "function_expression" else set()
+    for child in node.get("children", ()):
+        called |= _functions_called(child)
+    return called

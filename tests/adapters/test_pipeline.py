@@ -1,0 +1,185 @@
+"""From a source to the broker: what is sent, what is set aside, what waits on disk."""
+
+import json
+
+from adapters.definition import load
+from adapters.run import run
+from tests.adapters.peer import dead_letters, until
+
+LAMP = {
+    "id": "urn:ngsi-ld:Streetlight:test-{name}",
+    "type": "Streetlight",
+    "observedAt": "time",
+    "attributes": {"name": {"value": "name", "static": True}, "powerConsumption": {"value": "watts", "unit": "WTT"}},
+}
+
+
+def lamp(name, watts, time="2026-03-02T18:04:05Z"):
+    return {"name": name, "watts": watts, "time": time}
+
+
+def ndjson(path, records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return {"source": {"kind": "file", "path": str(path)}, "format": "ndjson", "entities": {"lamp": LAMP}}
+
+
+async def test_a_recorded_feed_reaches_the_broker(tmp_path, peer, adapter_file):
+    file = adapter_file(
+        {
+            **ndjson(tmp_path / "feed", [lamp("1", 42.6), lamp("2", 0)]),
+            "broker": {"url": peer.url, "tenant": "chalons", "token": "secret"},
+        }
+    )
+
+    code = await run([load(file)])
+
+    assert code == 0
+    assert peer.tenants["chalons"]["urn:ngsi-ld:Streetlight:test-1"] == {
+        "id": "urn:ngsi-ld:Streetlight:test-1",
+        "type": "Streetlight",
+        "name": {"type": "Property", "value": "1", "observedAt": "2026-03-02T18:04:05Z"},
+        "powerConsumption": {
+            "type": "Property",
+            "value": 42.6,
+            "unitCode": "WTT",
+            "observedAt": "2026-03-02T18:04:05Z",
+        },
+    }
+    headers, query, sent = peer.requests[0]
+    assert len(sent) == 2
+    assert query == {"options": "update"}
+    assert headers["Authorization"] == "Bearer secret"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Link"].startswith(f"<{peer.url}/contexts/territory.jsonld>")
+
+
+async def test_a_record_that_cannot_be_mapped_is_set_aside_and_the_rest_goes_on(tmp_path, peer, adapter_file):
+    broken = lamp("2", {"watts": 3})
+    file = adapter_file(
+        {
+            **ndjson(tmp_path / "feed", [lamp("1", 1), broken, lamp("3", 3)]),
+            "entities": {"lamp": {**LAMP, "attributes": {"powerConsumption": {"value": "watts", "type": "number"}}}},
+        }
+    )
+
+    await run([load(file)])
+
+    assert sorted(peer.entities) == ["urn:ngsi-ld:Streetlight:test-1", "urn:ngsi-ld:Streetlight:test-3"]
+    (letter,) = dead_letters(tmp_path / "state/test")
+    assert letter["stage"] == "map"
+    assert letter["reason"] == "entities.lamp.powerConsumption (watts): {'watts': 3} is not a number"
+    assert letter["record"] == broken
+
+
+async def test_an_entity_the_broker_refuses_is_set_aside_and_the_rest_goes_on(tmp_path, peer, adapter_file):
+    peer.refuse = {"urn:ngsi-ld:Streetlight:test-2": "the broker does not want it"}
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp(str(number), number) for number in range(4)]))
+
+    await run([load(file)])
+
+    assert len(peer.entities) == 3
+    (letter,) = dead_letters(tmp_path / "state/test")
+    assert (letter["stage"], letter["reason"]) == ("broker", "the broker does not want it")
+    assert letter["record"]["id"] == "urn:ngsi-ld:Streetlight:test-2"
+
+
+async def test_a_batch_refused_whole_is_split_until_the_entity_at_fault_is_alone(tmp_path, adapter_file, peer):
+    class Strict(type(peer)):
+        async def _upsert(self, request):
+            if any(entity["id"].endswith("-5") for entity in await request.json()):
+                self.status = 400
+            try:
+                return await super()._upsert(request)
+            finally:
+                self.status = None
+
+    strict = Strict()
+    await strict.start()
+    definition = ndjson(tmp_path / "feed", [lamp(str(number), number) for number in range(8)])
+    file = adapter_file({**definition, "broker": {"url": strict.url}})
+
+    await run([load(file)])
+    await strict.stop()
+
+    assert len(strict.entities) == 7
+    (letter,) = dead_letters(tmp_path / "state/test")
+    assert letter["reason"] == "400: not now"
+
+
+async def test_late_data_never_overwrites_fresher_state(tmp_path, peer, adapter_file):
+    later, earlier = "2026-03-02T18:04:05.5Z", "2026-03-02T18:04:05Z"
+    feed = [lamp("1", 10, later), lamp("1", 20, earlier), lamp("1", 10, later)]
+    file = adapter_file(ndjson(tmp_path / "feed", feed))
+
+    await run([load(file)])
+
+    power = peer.entities["urn:ngsi-ld:Streetlight:test-1"]["powerConsumption"]
+    assert (power["value"], power["observedAt"]) == (10, later)
+    assert len(peer.requests) == 1
+
+
+async def test_what_does_not_change_is_sent_once(tmp_path, peer, adapter_file):
+    feed = [lamp("1", 10, "2026-03-02T18:04:05Z"), lamp("1", 20, "2026-03-02T18:05:05Z")]
+    file = adapter_file(ndjson(tmp_path / "feed", feed))
+
+    await run([load(file)])
+
+    first, second = (request[2][0] for request in peer.requests)
+    assert "name" in first
+    assert "name" not in second
+    assert second["powerConsumption"]["value"] == 20
+
+
+async def test_a_broker_that_is_away_is_waited_for(tmp_path, peer, adapter_file, adapter):
+    await peer.stop()
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp(str(number), number) for number in range(1000)]))
+    process = adapter(file)
+    await until(lambda: (tmp_path / "state/test/queue.sqlite").exists())
+
+    await peer.start()
+    peer.status = 503
+    await until(lambda: peer.requests)
+    assert not peer.entities
+    peer.status = None
+
+    assert await process.ended() == 0
+    assert len(peer.entities) == 1000
+
+
+async def test_what_is_queued_survives_kill_9(tmp_path, peer, adapter_file, adapter):
+    await peer.stop()
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp(str(number), number) for number in range(1000)]))
+    process = adapter(file)
+    await until(lambda: (tmp_path / "adapter.log").read_text().count("did not take"))
+    process.kill()
+
+    (tmp_path / "feed").write_text("")  # what comes now can only come from the queue
+    await peer.start()
+    again = adapter(file)
+
+    assert await again.ended() == 0
+    assert len(peer.entities) == 1000
+
+
+async def test_sigterm_stops_cleanly_and_keeps_what_is_queued(tmp_path, peer, adapter_file, adapter):
+    peer.status = 503
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp("1", 1)]))
+    process = adapter(file)
+    await until(lambda: peer.requests)
+
+    assert await process.stop() == 0
+    peer.status = None
+    (tmp_path / "feed").write_text("")
+
+    assert await adapter(file).ended() == 0
+    assert len(peer.entities) == 1
+
+
+async def test_one_state_directory_is_held_by_one_adapter(tmp_path, peer, adapter_file, adapter):
+    peer.status = 503
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp("1", 1)]))
+    adapter(file)
+    await until(lambda: peer.requests)
+
+    assert await adapter(file).ended() == 1
+    assert "is held by another adapter" in (tmp_path / "adapter.log").read_text()
