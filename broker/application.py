@@ -6,17 +6,14 @@ FastAPI has the documentation, the health checks, the metrics and the territory'
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import orjson
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pymongo import AsyncMongoClient
 
 import data_models
 from broker import version
 from broker.api.application import Api, Send
-from broker.api.openapi import document
 from broker.api.request import Receive, Scope
 from broker.api.response import ROOT
 from broker.services import Services, serving
@@ -36,10 +33,6 @@ class Application(FastAPI):
             await self.api(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
-
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document of the NGSI-LD API, which `/docs` shows."""
-        return document()
 
 
 def application(settings: Settings) -> Application:
@@ -81,8 +74,3 @@ async def _readiness(services: Services) -> Response:
     except Exception as error:
         return Response(f"the database is away: {error}", status_code=503, media_type="text/plain")
     return Response("ready", media_type="text/plain")
-
-
-def client(settings: Settings) -> AsyncMongoClient[dict[str, Any]]:
-    """A client whose writes are acknowledged by the majority of the replica set, from their journals."""
-    return AsyncMongoClient(settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000)

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     contexts: Path | None = Field(None, description="Directory of preloaded @context documents, with an index.json.")
     default_context: str = Field("", description="URL of the @context for requests that name none, before the core.")
-    context_allow_private: bool = Field(False, description="Whether @contexts may be fetched from private addresses.")
+    context_networks: str = Field(
+        "", description="Private networks that @contexts may be fetched from, such as 10.0.0.0/8,127.0.0.0/8."
+    )
     context_timeout: float = Field(5.0, gt=0, description="Seconds to wait for a remote @context.")
 
     tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")

@@ -56,7 +56,7 @@ def contexts(suite: Path, target: Path) -> Path:
 def broker(scratch: Path, preloaded: Path) -> Iterator[None]:
     """A broker on a port of its own with fresh data."""
     options = ["--port", str(PORT), "--data-dir", str(scratch / "data"), "--contexts", str(preloaded)]
-    options += ["--context-allow-private", "true"]
+    options += ["--context-networks", "127.0.0.0/8"]
     with (scratch / "broker.log").open("w") as log:
         process = subprocess.Popen(["beffroi", "serve", *options], env=environment(), stderr=log)
         try:

@@ -99,6 +99,7 @@ class Api:
             tenant=tenant_of(headers),
             headers=headers,
             parameters=read_parameters(query_string, endpoint.parameters),
+            path=scope["raw_path"].decode("latin-1").removeprefix(ROOT),
             query_string=query_string,
             accept=accept,
             now=now(),
@@ -113,7 +114,8 @@ class Api:
         segments = raw_path[len(_PREFIX) :].decode("latin-1").split("/")
         if len(segments) > 1 and segments[-1] == "":
             segments.pop()
-        node, ids = self._tree, []
+        node = self._tree
+        ids: list[str] = []
         for segment in segments:
             child = node.get(segment) if segment else None
             if child is None:

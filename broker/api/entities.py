@@ -19,7 +19,10 @@ from ngsi_ld.names import checked_uri
 def target(request: Request, context: Context) -> Target:
     """The entity that the path names, of the types that the parameters ask for."""
     return Target(
-        request.tenant, checked_uri(request.ids[0], "the id in the path"), type_selection(request, context), request.now
+        request.tenant,
+        checked_uri(request.ids[0], "the id in the path"),
+        type_selection(request.parameters, context),
+        request.now,
     )
 
 
@@ -32,7 +35,10 @@ async def _create(request: Request) -> Response:
 
 async def _query(request: Request) -> Response:
     context = await request.context()
-    return await page_of_entities(request, context, query_of(request, context), view_of(request, context))
+    parameters = request.parameters
+    return await page_of_entities(
+        request, context, query_of(parameters, context), view_of(request, parameters, context)
+    )
 
 
 async def _purge(request: Request) -> Response:
@@ -41,7 +47,7 @@ async def _purge(request: Request) -> Response:
     if drop is not None and keep is not None:
         raise bad_request_data("drop and keep exclude each other: name what goes, or name what stays")
     names = [context.iri(name) for name in drop or keep or ()]
-    query = query_of(request, context)
+    query = query_of(request.parameters, context)
     change = None
     if drop is not None:
         change = lambda before: mutations.without_attributes(before, names, request.now)  # noqa: E731
@@ -54,7 +60,7 @@ async def _purge(request: Request) -> Response:
 async def _retrieve(request: Request) -> Response:
     checked_uri(request.ids[0], "the id in the path")
     context = await request.context()
-    view = view_of(request, context)
+    view = view_of(request, request.parameters, context)
     entity = await entities.retrieve(request.services.store, target(request, context))
     return await one_entity(request, context, entity, view)
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
-from ngsi_ld.context import Context
 
 from broker.api.link import context_link
 from broker.api.media import JSON, JSON_LD, base_type, chosen
 from broker.api.parameters import PARAMETERS
 from broker.api.response import CONTEXT_REL, Header, context_header, media_header
 from broker.services import Services
+from ngsi_ld.context import Context
 from ngsi_ld.errors import bad_request_data, invalid_request
 
 Scope = MutableMapping[str, Any]
@@ -47,6 +47,8 @@ class Request:
     tenant: str
     headers: dict[bytes, bytes]
     parameters: dict[str, Any]
+    path: str
+    """The path below the API's root, such as `/entities`."""
     query_string: str
     accept: str
     now: str
@@ -60,6 +62,10 @@ class Request:
         return contexts.known(self.tenant, self.context_value) or await contexts.resolve(
             self.tenant, self.context_value
         )
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The query parameters as they came."""
+        return _pairs(self.query_string) if self.query_string else []
 
     @property
     def json_ld(self) -> bool:

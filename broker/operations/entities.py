@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as with_
 
-from ngsi_ld.query.type_selection import TypeSelection
-
 from broker.store.store import Store
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import already_exists, not_found
 from ngsi_ld.expiry import alive
 from ngsi_ld.mutations import UpdateResult
+from ngsi_ld.query.type_selection import TypeSelection
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Target:
         entity = alive(entity, self.now)
         if entity is None:
             raise not_found(f"there is no entity {self.id}")
-        if self.types is not None and not self.types.matches(entity.types):
+        if self.types is not None and not self.types.selects(entity.types):
             raise not_found(f"the entity {self.id} is not of the types that were asked for")
         return entity
 

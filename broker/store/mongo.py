@@ -10,7 +10,8 @@ import pymongo
 from pymongo import ASCENDING, AsyncMongoClient
 from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
-from broker.store import documents
+from broker.store import catalogue, documents
+from broker.store.catalogue import AttributeUse
 from broker.store.indexes import Indexes
 from broker.store.reads import Reads
 from broker.store.recent import Recent
@@ -124,6 +125,26 @@ class MongoStore:
         with self._asking():
             number: int = await database[ENTITIES].count_documents(_condition(query, now))
             return number
+
+    async def types(self, tenant: str, *, now: str) -> list[str]:
+        """See `Store`."""
+        database = await self._database(tenant)
+        with self._asking():
+            return await catalogue.types(database[ENTITIES], now)
+
+    async def attributes_by_type(self, tenant: str, *, now: str) -> dict[str, list[str]]:
+        """See `Store`."""
+        database = await self._database(tenant)
+        with self._asking():
+            return await catalogue.attributes_by_type(database[ENTITIES], now)
+
+    async def attribute_uses(
+        self, tenant: str, *, now: str, of_type: str | None = None, attribute: str | None = None
+    ) -> list[AttributeUse]:
+        """See `Store`."""
+        database = await self._database(tenant)
+        with self._asking():
+            return await catalogue.attribute_uses(database[ENTITIES], now, of_type=of_type, attribute=attribute)
 
     async def tenant_exists(self, tenant: str) -> bool:
         """See `Store`."""

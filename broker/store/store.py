@@ -17,6 +17,7 @@ from ngsi_ld.entity import Entity
 from ngsi_ld.errors import NgsiLdError, bad_request_data
 
 if TYPE_CHECKING:
+    from broker.store.catalogue import AttributeUse
     from ngsi_ld.query.query import Query
 
 Mutation = Callable[[Entity | None], Entity | None]
@@ -109,6 +110,20 @@ class Store(Protocol):
 
     async def count(self, tenant: str, query: "Query", *, now: str) -> int:
         """How many match, exactly."""
+        ...
+
+    async def types(self, tenant: str, *, now: str) -> list[str]:
+        """The IRIs of the types that there are, in order."""
+        ...
+
+    async def attributes_by_type(self, tenant: str, *, now: str) -> dict[str, list[str]]:
+        """Each type that there is with the IRIs of the attributes that its entities have."""
+        ...
+
+    async def attribute_uses(
+        self, tenant: str, *, now: str, of_type: str | None = None, attribute: str | None = None
+    ) -> "list[AttributeUse]":
+        """The attributes that there are, or those of one type, or the one named; in order of their IRIs."""
         ...
 
     async def tenant_exists(self, tenant: str) -> bool:

@@ -1,0 +1,119 @@
+"""Answers with entities: one, or a page with its links and count, in every media type (6.3.6, 6.3.10, 6.3.13)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from broker.api.media import GEO_JSON, JSON, JSON_LD
+from broker.api.request import Request
+from broker.api.response import ROOT, Header, Response, dump, media_header
+from broker.store.store import Position
+from ngsi_ld.context import Context
+from ngsi_ld.entity import Entity
+from ngsi_ld.errors import bad_request_data, not_found
+from ngsi_ld.query.query import Query
+from ngsi_ld.representation import LOCATION, View, feature_collection, render, render_feature
+
+
+async def one_entity(request: Request, context: Context, entity: Entity, view: View) -> Response:
+    """200 with the entity; ResourceNotFound where the projection leaves nothing of it."""
+    if view.attributes is not None and entity.attributes.keys().isdisjoint(view.attributes):
+        raise not_found(f"the entity {entity.id} has none of the attributes that attrs names")
+    if request.accept == GEO_JSON:
+        shown = render_feature(entity, context, view, request.now, geometry_property(request.parameters, context))
+        body = with_context(shown, request, context)
+    else:
+        shown = render(entity, context, view, request.now)
+        if not shown:
+            raise not_found(f"pick and omit leave nothing of the entity {entity.id}")
+        body = with_context(shown, request, context)
+    return Response(200, dump(body), await entity_headers(request, context))
+
+
+async def page_of_entities(request: Request, context: Context, query: Query, view: View) -> Response:
+    """200 with the page that the parameters ask for, links to its neighbours, and the count if asked."""
+    parameters, store = request.parameters, request.services.store
+    limit, offset = page_bounds(request)
+    after = Position.parse(parameters["cursor"]) if "cursor" in parameters else None
+    if after is not None and (offset or query.ordering is not None):
+        raise bad_request_data("a cursor goes with neither offset nor orderBy: it is a place in the order of creation")
+    found: list[Entity] = []
+    if limit:
+        # One more than the page tells whether there is a next one.
+        found = await store.find(request.tenant, query, now=request.now, limit=limit + 1, offset=offset, after=after)
+    headers = await entity_headers(request, context)
+    if parameters.get("count"):
+        count = await store.count(request.tenant, query, now=request.now)
+        headers.append((b"ngsild-results-count", str(count).encode()))
+    page = found[:limit]
+    headers += page_links(
+        request, limit, offset, page[-1] if len(found) > limit else None, ordered=bool(query.ordering)
+    )
+    if request.accept == GEO_JSON:
+        geometry = geometry_property(parameters, context)
+        features = [render_feature(one, context, view, request.now, geometry) for one in page]
+        return Response(200, dump(with_context(feature_collection(features), request, context)), headers)
+    shown = [one for one in (render(entity, context, view, request.now) for entity in page) if one]
+    if request.accept == JSON_LD:
+        shown = [with_context(one, request, context) for one in shown]
+    return Response(200, dump(shown), headers)
+
+
+def page_bounds(request: Request) -> tuple[int, int]:
+    """The limit and offset of a page; BadRequestData where they make no page."""
+    settings = request.services.settings
+    limit: int = request.parameters.get("limit", settings.default_page_size)
+    if limit > settings.max_page_size:
+        raise bad_request_data(f"limit must be {settings.max_page_size} at most, not {limit}")
+    if limit == 0 and not request.parameters.get("count"):
+        raise bad_request_data("limit=0 asks for no element, which makes sense with count=true only")
+    return limit, request.parameters.get("offset", 0)
+
+
+def page_links(request: Request, limit: int, offset: int, last: Entity | None, *, ordered: bool) -> list[Header]:
+    """Link headers to the previous and next page (6.3.10); `last` is the last of the page if there is a next one.
+
+    In order of creation the next page begins where this one ended, which costs the same however far one pages and
+    neither skips nor repeats while others write. A client that counts in offsets keeps doing so.
+    """
+    links = []
+    if offset and limit:
+        links.append(_page_link(request, "prev", {"limit": limit, "offset": max(0, offset - limit)}))
+    if last is not None:
+        if ordered or "offset" in request.parameters:
+            following: dict[str, Any] = {"limit": limit, "offset": offset + limit}
+        else:
+            following = {"limit": limit, "cursor": str(Position.after(last))}
+        links.append(_page_link(request, "next", following))
+    return links
+
+
+def _page_link(request: Request, relation: str, paging: Mapping[str, Any]) -> Header:
+    kept = [(name, value) for name, value in request.query_pairs() if name not in ("limit", "offset", "cursor")]
+    query = urlencode(sorted([*kept, *((name, str(value)) for name, value in paging.items())]), quote_via=quote)
+    return (b"link", f'<{ROOT}{request.path}?{query}>; rel="{relation}"; type="{request.accept}"'.encode())
+
+
+async def entity_headers(request: Request, context: Context) -> list[Header]:
+    """The headers of an answer with entities."""
+    if request.accept == GEO_JSON and not _plain_geo_json(request):
+        return [media_header(GEO_JSON)]
+    return await request.answer_headers(context)
+
+
+def with_context(body: dict[str, Any], request: Request, context: Context) -> dict[str, Any]:
+    """The body with its @context inside where the media type has it there."""
+    if request.accept == JSON or (request.accept == GEO_JSON and _plain_geo_json(request)):
+        return body
+    return {**body, "@context": context.source}
+
+
+def geometry_property(parameters: Mapping[str, Any], context: Context) -> str:
+    """The IRI of the GeoProperty that becomes the geometry."""
+    return context.iri(parameters["geometryProperty"]) if "geometryProperty" in parameters else LOCATION
+
+
+def _plain_geo_json(request: Request) -> bool:
+    """Whether the client prefers GeoJSON without @context: `Prefer: body=json` (6.3.6)."""
+    prefer = request.headers.get(b"prefer", b"").decode("latin-1").lower().replace(" ", "").replace('"', "")
+    return "body=json" in prefer.split(",")

@@ -1,0 +1,154 @@
+"""What is asked of entities and how they are shown, read from query parameters or from a Query body (6.4.3.2, 5.2.23).
+
+Both come to the same: a body's members are named and read as the parameters are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from broker.api.media import GEO_JSON
+from broker.api.request import Request
+from ngsi_ld.context import Context
+from ngsi_ld.errors import bad_request_data, invalid_request
+from ngsi_ld.query.geo import GeoQuery, parse_geo_query
+from ngsi_ld.query.language import parse_languages
+from ngsi_ld.query.ordering import parse_order_by
+from ngsi_ld.query.patterns import parse_pattern
+from ngsi_ld.query.projection import Projection, parse_attrs, parse_projection
+from ngsi_ld.query.q import parse_q
+from ngsi_ld.query.query import EntitySelector, Query
+from ngsi_ld.query.scope_q import parse_scope_q
+from ngsi_ld.query.type_selection import TypeSelection, parse_type_selection
+from ngsi_ld.representation import Form, View
+
+SELECTION_PARAMETERS = frozenset(
+    {"id", "type", "idPattern", "q", "expandValues", "jsonKeys", "scopeQ", "csf", "local"}
+    | {"georel", "geometry", "coordinates", "geoproperty"}
+)
+"""What selects entities, in a query and in a purge."""
+
+PAGING_PARAMETERS = frozenset({"limit", "offset", "count", "cursor"})
+
+VIEW_PARAMETERS = frozenset({"attrs", "pick", "omit", "lang", "datasetId", "format", "options", "geometryProperty"})
+"""How an entity is shown."""
+
+ORDERING_PARAMETERS = frozenset({"orderBy", "collation", "orderFrom", "orderGeometry"})
+
+QUERY_PARAMETERS = SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS
+"""What Query Entities takes besides the view."""
+
+_FORMS = {form.value: form for form in Form}
+_FORM_WORDS = frozenset(_FORMS)
+_READING_WORDS = _FORM_WORDS | {"sysAttrs"}
+
+
+def type_selection(parameters: Mapping[str, Any], context: Context) -> TypeSelection | None:
+    """The types that an entity must have; None for any."""
+    return parse_type_selection(parameters["type"], context) if "type" in parameters else None
+
+
+def query_of(parameters: Mapping[str, Any], context: Context) -> Query:
+    """The query that parameters state; BadRequestData for one that is too wide (5.7.2.4)."""
+    every_type = parameters.get("type") == "*"
+    if every_type and parameters.get("local") is False:
+        raise bad_request_data("type=* asks this broker only, which local=false contradicts")
+    selectors = parameters.get("entities")
+    if selectors is None and not parameters.keys().isdisjoint(("type", "id", "idPattern")):
+        selectors = [parameters]
+    query = Query(
+        selectors=tuple(_selector(one, context) for one in selectors or ()),
+        attributes=parse_attrs(parameters["attrs"], context) if "attrs" in parameters else frozenset(),
+        q=_q(parameters, context),
+        scope_q=parse_scope_q(parameters["scopeQ"]) if "scopeQ" in parameters else None,
+        geo=_geo(parameters, context),
+        ordering=parse_order_by(
+            parameters["orderBy"],
+            context,
+            collation=parameters.get("collation"),
+            order_from=parameters.get("orderFrom"),
+            order_geometry=parameters.get("orderGeometry"),
+        )
+        if "orderBy" in parameters
+        else None,
+    )
+    if not (query.is_narrow or every_type or parameters.get("local")):
+        raise bad_request_data(
+            "the query is too wide: give a type, attrs, q, or a geo-query; or local=true to ask this broker only"
+        )
+    return query
+
+
+def view_of(request: Request, parameters: Mapping[str, Any], context: Context) -> View:
+    """How the request wants entities shown."""
+    words = parameters.get("options", frozenset())
+    if unknown := words - _READING_WORDS:
+        raise invalid_request(f"options has {', '.join(sorted(unknown))}; here it knows {', '.join(_READING_WORDS)}")
+    if "attrs" in parameters and ("pick" in parameters or "omit" in parameters):
+        raise bad_request_data("attrs goes with neither pick nor omit, which replace it")
+    if "geometryProperty" in parameters and request.accept != GEO_JSON:
+        raise bad_request_data(f"geometryProperty needs an answer in {GEO_JSON}")
+    pick, omit = _projection(parameters, "pick", context), _projection(parameters, "omit", context)
+    if pick and omit and (both := pick.members.keys() & omit.members.keys()):
+        raise bad_request_data(f"pick and omit both name {', '.join(sorted(context.term(one) for one in both))}")
+    return View(
+        form=_form(parameters, words),
+        sys_attrs="sysAttrs" in words,
+        attributes=parse_attrs(parameters["attrs"], context) if "attrs" in parameters else None,
+        pick=pick.members.keys() if pick else None,
+        omit=omit.members.keys() if omit else None,
+        dataset_ids=parameters.get("datasetId"),
+        languages=parse_languages(parameters["lang"]) if "lang" in parameters else None,
+    )
+
+
+def _form(parameters: Mapping[str, Any], words: frozenset[str]) -> Form:
+    if "format" in parameters:
+        return _FORMS[parameters["format"]]
+    forms = words & _FORM_WORDS
+    if len(forms) > 1 and forms != {"simplified", "keyValues"}:
+        raise invalid_request(f"options asks for several forms, {', '.join(sorted(forms))}; ask for one")
+    return _FORMS[next(iter(forms))] if forms else Form.NORMALIZED
+
+
+def _selector(parameters: Mapping[str, Any], context: Context) -> EntitySelector:
+    pattern = parameters.get("idPattern")
+    return EntitySelector(
+        types=type_selection(parameters, context),
+        ids=tuple(parameters.get("id", ())),
+        id_pattern=None if pattern is None else parse_pattern(pattern, "idPattern"),
+    )
+
+
+def _q(parameters: Mapping[str, Any], context: Context) -> Any:
+    if "q" not in parameters:
+        for name in ("expandValues", "jsonKeys"):
+            if name in parameters:
+                raise bad_request_data(f"{name} says how q compares, but there is no q")
+        return None
+    return parse_q(
+        parameters["q"],
+        context,
+        expand_values=frozenset(parameters.get("expandValues", ())),
+        json_keys=frozenset(parameters.get("jsonKeys", ())),
+    )
+
+
+def _geo(parameters: Mapping[str, Any], context: Context) -> GeoQuery | None:
+    if parameters.keys().isdisjoint(("georel", "geometry", "coordinates")):
+        return None
+    return parse_geo_query(
+        context,
+        georel=parameters.get("georel"),
+        geometry=parameters.get("geometry"),
+        coordinates=parameters.get("coordinates"),
+        geoproperty=parameters.get("geoproperty"),
+    )
+
+
+def _projection(parameters: Mapping[str, Any], name: str, context: Context) -> Projection | None:
+    if name not in parameters:
+        return None
+    projection = parse_projection(parameters[name], context, name)
+    if projection.depth:
+        raise bad_request_data(f"{name} reaches into linked entities, which needs join")
+    return projection

@@ -1,0 +1,128 @@
+"""The resource `/entityOperations/query` (6.23): Query Entities with a Query in the body (5.2.23)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from broker.api.consumption import page_of_entities
+from broker.api.endpoint import JSON_BODY, Endpoint, Resource
+from broker.api.media import SPATIAL
+from broker.api.query import PAGING_PARAMETERS, query_of, view_of
+from broker.api.request import Request
+from broker.api.response import Response
+from ngsi_ld.errors import bad_request_data, invalid_request
+from ngsi_ld.names import checked_uri
+
+_PARAMETERS = PAGING_PARAMETERS | {"local", "format", "options", "geometryProperty"}
+
+
+async def _query(request: Request) -> Response:
+    if not isinstance(request.body, dict):
+        raise invalid_request("the body must be one JSON object, a Query")
+    context = await request.context()
+    parameters = request.parameters | parameters_of(request.body)
+    return await page_of_entities(
+        request, context, query_of(parameters, context), view_of(request, parameters, context)
+    )
+
+
+def parameters_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a Query as the parameters that they correspond to; BadRequestData for a wrong one."""
+    if body.get("type") != "Query":
+        raise bad_request_data(f'type must be "Query", not {body.get("type")!r}')
+    parameters: dict[str, Any] = {}
+    for member, value in body.items():
+        if member == "type":
+            continue
+        read = _MEMBERS.get(member)
+        if read is None:
+            raise bad_request_data(f"a Query has no member {member!r}; it has {', '.join(_MEMBERS)}")
+        parameters |= read(value, member)
+    return parameters
+
+
+def _text(value: Any, member: str) -> dict[str, Any]:
+    if not isinstance(value, str) or not value:
+        raise bad_request_data(f"{member} must be a text, not {value!r}")
+    return {member: value}
+
+
+def _texts(value: Any, member: str) -> dict[str, Any]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+        raise bad_request_data(f"{member} must be a list of at least one text, not {value!r}")
+    return {member: value}
+
+
+def _comma_list(value: Any, member: str) -> dict[str, Any]:
+    text: str = _text(value, member)[member]
+    return {member: [part.strip() for part in text.split(",")]}
+
+
+def _dataset_ids(value: Any, member: str) -> dict[str, Any]:
+    texts: list[str] = _texts([value] if isinstance(value, str) else value, member)[member]
+    return {member: frozenset(one if one == "@none" else checked_uri(one, member) for one in texts)}
+
+
+def _entities(value: Any, member: str) -> dict[str, Any]:
+    if not isinstance(value, list) or not value:
+        raise bad_request_data(f"{member} must be a list of at least one entity selector")
+    return {member: [_selector(one, f"{member}[{number}]") for number, one in enumerate(value)]}
+
+
+def _selector(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value or not value.keys() <= {"id", "type", "idPattern"}:
+        raise bad_request_data(f"{where} must be an object with type, id or idPattern, not {value!r}")
+    selector: dict[str, Any] = {}
+    for name in ("type", "idPattern"):
+        if name in value:
+            selector |= _text(value[name], name)
+    if "id" in value:
+        ids = value["id"] if isinstance(value["id"], list) else [value["id"]]
+        selector["id"] = [checked_uri(one, f"{where}.id") for one in ids]
+    return selector
+
+
+def _geo_query(value: Any, member: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value.keys() <= {"geometry", "coordinates", "georel", "geoproperty"}:
+        raise bad_request_data(f"{member} must be an object with georel, geometry, coordinates and geoproperty")
+    return {"georel": None, "geometry": None, "coordinates": None} | value
+
+
+def _ordering(value: Any, member: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value.keys() <= {"orderBy", "collation", "coordinates", "geometry"}:
+        raise bad_request_data(f"{member} must be an object with orderBy, collation, coordinates and geometry")
+    named = {"coordinates": "orderFrom", "geometry": "orderGeometry"}
+    parameters: dict[str, Any] = {named.get(name, name): one for name, one in value.items()}
+    return parameters | _texts(value.get("orderBy"), "orderBy")
+
+
+def _boolean(value: Any, member: str) -> dict[str, Any]:
+    if not isinstance(value, bool):
+        raise bad_request_data(f"{member} must be true or false, not {value!r}")
+    return {member: value}
+
+
+_MEMBERS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
+    "entities": _entities,
+    "attrs": _texts,
+    "pick": _texts,
+    "omit": _texts,
+    "q": _text,
+    "geoQ": _geo_query,
+    "scopeQ": _text,
+    "csf": _text,
+    "lang": _text,
+    "datasetId": _dataset_ids,
+    "expandValues": _comma_list,
+    "jsonKeys": _comma_list,
+    "ordering": _ordering,
+    "splitEntities": _boolean,
+}
+
+
+RESOURCES = (
+    Resource(
+        "/entityOperations/query",
+        "Query Entities by a body",
+        {"POST": Endpoint("Query Entities via POST", "5.7.2", _query, _PARAMETERS, JSON_BODY, SPATIAL, schema="Query")},
+    ),
+)

@@ -1,0 +1,14 @@
+"""Every resource of the API, in the order in which the documentation shows them."""
+
+from broker.api import attributes, batch, contexts, discovery, entities, identity, query_body
+from broker.api.endpoint import Resource
+
+RESOURCES: tuple[Resource, ...] = (
+    *entities.RESOURCES,
+    *attributes.RESOURCES,
+    *batch.RESOURCES,
+    *query_body.RESOURCES,
+    *discovery.RESOURCES,
+    *contexts.RESOURCES,
+    *identity.RESOURCES,
+)

@@ -1,0 +1,219 @@
+"""Create, retrieve, query, update and delete subscriptions (5.8.1 to 5.8.5).
+
+    subscriptions   {_id: id, v: version, createdAt, modifiedAt, members: {…}, terms: {member: [[name, IRI], …]},
+                     context: URL}                                    in the database of the tenant
+
+The collection is watched by the change log: what is written here reaches the notifier in the order of the log.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pymongo
+from pymongo import AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+
+from broker.contexts import Contexts
+from broker.notifications.deliveries import Delivery, deliveries_of
+from broker.notifications.endpoints import EndpointPolicy
+from broker.store.store import Store, StoreUnavailable
+from broker.store.tenants import database_name, nonexistent_tenant
+from ngsi_ld.context import Context
+from ngsi_ld.errors import already_exists, not_found
+from ngsi_ld.names import Names, checked_uri
+from ngsi_ld.subscription import (
+    Definition,
+    Subscription,
+    new_subscription,
+    render_subscription,
+    restored_subscription,
+    updated_subscription,
+)
+
+Document = dict[str, Any]
+
+SUBSCRIPTIONS = "subscriptions"
+
+_IMAGES: Document = {"changeStreamPreAndPostImages": {"enabled": True}}
+_NAMESPACE_EXISTS = 48
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A subscription with what the broker knows of it: when it was written, what became of its notifications."""
+
+    subscription: Subscription
+    created_at: str
+    modified_at: str
+    delivery: Delivery | None = None
+
+
+class Subscriptions:
+    """The subscriptions of all tenants. `create_tenants`: whether a first subscription creates its tenant."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Any],
+        store: Store,
+        contexts: Contexts,
+        endpoints: EndpointPolicy | None = None,
+        *,
+        create_tenants: bool = True,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._contexts = contexts
+        self._endpoints = endpoints or EndpointPolicy()
+        self._create_tenants = create_tenants
+        self._ready: set[str] = set()
+
+    async def create(self, tenant: str, body: Any, context: Context, now: str) -> str:
+        """Create Subscription (5.8.1): its id. AlreadyExists if the id is taken, BadRequestData for what is wrong.
+
+        `body` is the JSON, `context` the @context of the request.
+        """
+        generated = f"urn:ngsi-ld:Subscription:{uuid4()}"
+        url = await self._contexts.host(tenant, context)
+        subscription = new_subscription(body, context, url, now, generated)
+        await self._check(tenant, subscription)
+        collection = await self._for_writing(tenant)
+        with _asking():
+            try:
+                await collection.insert_one({**_document(subscription), "v": 1, "createdAt": now, "modifiedAt": now})
+            except DuplicateKeyError:
+                raise already_exists(f"the subscription {subscription.id} exists; choose another id") from None
+        return subscription.id
+
+    async def retrieve(self, tenant: str, subscription_id: str) -> Stored:
+        """Retrieve Subscription (5.8.3); ResourceNotFound."""
+        document = await self._found(tenant, subscription_id)
+        with _asking():
+            deliveries = await deliveries_of(self._client, tenant, [subscription_id])
+        return _stored(document, deliveries)
+
+    async def query(self, tenant: str, limit: int, offset: int) -> list[Stored]:
+        """Query Subscriptions (5.8.4): a page, in the order of creation."""
+        collection = await self._existing(tenant)
+        with _asking():
+            cursor = collection.find().sort([("createdAt", 1), ("_id", 1)]).skip(offset).limit(limit)
+            documents = [document async for document in cursor] if limit else []
+            deliveries = await deliveries_of(self._client, tenant, [document["_id"] for document in documents])
+        return [_stored(document, deliveries) for document in documents]
+
+    async def count(self, tenant: str) -> int:
+        """How many subscriptions the tenant has."""
+        collection = await self._existing(tenant)
+        with _asking():
+            return await collection.count_documents({})
+
+    async def update(self, tenant: str, subscription_id: str, fragment: Any, context: Context, now: str) -> None:
+        """Update Subscription (5.8.2) with a fragment (5.5.8); ResourceNotFound, BadRequestData."""
+        collection = await self._existing(tenant)
+        while True:
+            document = await self._found(tenant, subscription_id)
+            subscription = updated_subscription(subscription_of(document), fragment, context, now)
+            await self._check(tenant, subscription)
+            changed = {**_document(subscription), "v": document["v"] + 1, "modifiedAt": now}
+            changed["createdAt"] = document["createdAt"]
+            with _asking():
+                result = await collection.replace_one({"_id": subscription_id, "v": document["v"]}, changed)
+            if result.matched_count:
+                return
+
+    async def delete(self, tenant: str, subscription_id: str) -> None:
+        """Delete Subscription (5.8.5); ResourceNotFound."""
+        checked_uri(subscription_id, "the id of the subscription")
+        collection = await self._existing(tenant)
+        with _asking():
+            result = await collection.delete_one({"_id": subscription_id})
+        if not result.deleted_count:
+            raise not_found(f"there is no subscription {subscription_id}")
+
+    async def _check(self, tenant: str, subscription: Subscription) -> None:
+        """What only the broker can tell: whether it may send there, whether the @context can be had."""
+        self._endpoints.check(subscription.endpoint)
+        await self._contexts.resolve(tenant, subscription.context)
+
+    async def _found(self, tenant: str, subscription_id: str) -> Document:
+        checked_uri(subscription_id, "the id of the subscription")
+        collection = await self._existing(tenant)
+        with _asking():
+            document = await collection.find_one({"_id": subscription_id})
+        if document is None:
+            raise not_found(f"there is no subscription {subscription_id}")
+        return document
+
+    def _collection(self, tenant: str) -> AsyncCollection[Document]:
+        return self._client[database_name(tenant)].get_collection(
+            SUBSCRIPTIONS, write_concern=WriteConcern(w="majority", j=True)
+        )
+
+    async def _existing(self, tenant: str) -> AsyncCollection[Document]:
+        if tenant not in self._ready and not await self._store.tenant_exists(tenant):
+            raise nonexistent_tenant(tenant)
+        return self._collection(tenant)
+
+    async def _for_writing(self, tenant: str) -> AsyncCollection[Document]:
+        collection = self._collection(tenant)
+        if tenant not in self._ready:
+            if not await self._store.tenant_exists(tenant):
+                if not self._create_tenants:
+                    raise nonexistent_tenant(tenant)
+                await self._store.create_tenant(tenant)
+            with _asking():
+                await _make(collection)
+            self._ready.add(tenant)
+        return collection
+
+
+def subscription_of(document: Document) -> Subscription:
+    """The subscription of a stored document."""
+    terms = {member: dict(pairs) for member, pairs in document["terms"].items()}
+    return restored_subscription(Definition(document["_id"], document["members"], terms, document["context"]))
+
+
+def render(stored: Stored, names: Names, now: str, *, sys_attrs: bool = False) -> Document:
+    """The JSON of a subscription in the reader's names, without @context."""
+    return render_subscription(
+        stored.subscription,
+        names,
+        now,
+        delivery=stored.delivery.members() if stored.delivery is not None else None,
+        system={"createdAt": stored.created_at, "modifiedAt": stored.modified_at} if sys_attrs else None,
+    )
+
+
+def _document(subscription: Subscription) -> Document:
+    definition = subscription.definition
+    # Pairs and not objects: a name may have characters that MongoDB reads otherwise in the name of a field.
+    terms = {member: [list(pair) for pair in known.items()] for member, known in definition.terms.items()}
+    return {"_id": definition.id, "members": definition.members, "terms": terms, "context": definition.context}
+
+
+def _stored(document: Document, deliveries: dict[str, Delivery]) -> Stored:
+    subscription = subscription_of(document)
+    return Stored(subscription, document["createdAt"], document["modifiedAt"], deliveries.get(subscription.id))
+
+
+async def _make(collection: AsyncCollection[Document]) -> None:
+    """Creates the collection with images of each change, or sees to it that it has them."""
+    try:
+        await collection.database.create_collection(collection.name, check_exists=False, **_IMAGES)
+    except (CollectionInvalid, OperationFailure) as error:
+        if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
+            raise
+        await collection.database.command({"collMod": collection.name, **_IMAGES})
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        with pymongo.timeout(_SECONDS):
+            yield
+    except PyMongoError as error:
+        raise StoreUnavailable(f"the database does not answer: {error}") from error
