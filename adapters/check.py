@@ -9,11 +9,11 @@ from typing import Any, TextIO
 
 import orjson
 
-from adapters.decoding import open_decoder
+from adapters.decoding import Decoder, Fault, open_decoder
 from adapters.definition import load
 from adapters.errors import AdapterError, DecodingError, MappingError
 from adapters.mapping import Mapper
-from adapters.validation import open_validator
+from adapters.validation import Validator, open_validator
 
 
 @dataclass(slots=True)
@@ -27,7 +27,10 @@ class Checked:
 
 
 def examine(file: Path, sample: Path | None = None) -> Checked:
-    """Maps a sample as the adapter would. Raises AdapterError where the file itself is not right."""
+    """Maps a sample, a file or a folder of files in the order of their names, as the adapter would.
+
+    Raises AdapterError where the adapter's file itself is not right.
+    """
     definition = load(Path(file))
     mapper = Mapper(definition)
     decoder = open_decoder(definition.format, f"{definition.file}: format")
@@ -35,13 +38,23 @@ def examine(file: Path, sample: Path | None = None) -> Checked:
     checked = Checked()
     if sample is None:
         return checked
+    mapper.begin(datetime.now(UTC))
+    sample = Path(sample)
+    for each in sorted(sample.iterdir()) if sample.is_dir() else [sample]:
+        _map_sample(each, decoder, mapper, validate, checked)
+    return checked
+
+
+def _map_sample(sample: Path, decoder: Decoder, mapper: Mapper, validate: Validator, checked: Checked) -> None:
     try:
-        data = Path(sample).read_bytes()
+        data = sample.read_bytes()
     except OSError as error:
         raise AdapterError(f"{sample} cannot be read: {error.strerror}") from None
-    mapper.begin(datetime.now(UTC))
     try:
         for document in decoder.decode(io.BytesIO(data), {}):
+            if isinstance(document, Fault):
+                checked.failures.append((document.reason, document.record))
+                continue
             for record in mapper.records(document):
                 checked.records += 1
                 try:
@@ -55,7 +68,6 @@ def examine(file: Path, sample: Path | None = None) -> Checked:
         checked.failures.append((f"{sample}: {error}", None))
     except MappingError as error:
         checked.failures.append((f"records: {error}", None))
-    return checked
 
 
 def check(file: Path, sample: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:

@@ -13,7 +13,7 @@ import orjson
 
 from adapters.counts import AdapterCounts
 from adapters.dead_letter import DeadLetter, DeadLetters
-from adapters.decoding import open_decoder
+from adapters.decoding import Fault, open_decoder
 from adapters.definition import Definition
 from adapters.errors import AdapterError, MappingError
 from adapters.mapping import Mapper
@@ -83,6 +83,10 @@ class Pipeline:
         ]
         entities: list[dict[str, Any]] = []
         for document in batch.documents:
+            if isinstance(document, Fault):
+                self._counts.records.inc()
+                letters.append(DeadLetter("decode", document.reason, document.record))
+                continue
             try:
                 records = self.mapper.records(document)
             except MappingError as error:

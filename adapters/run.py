@@ -19,7 +19,7 @@ from adapters.pipeline import Pipeline, held
 _log = logging.getLogger("beffroi.adapter")
 
 
-def main(files: Sequence[Path]) -> int:
+def main(files: Sequence[Path | str]) -> int:
     """Runs the adapters of the files; blocks. 0 when all sources ended or a signal stopped them, 1 when one could not
     start (said in one sentence on standard error)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

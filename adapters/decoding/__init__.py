@@ -8,6 +8,7 @@ A decoder reads a binary stream and yields documents. It is given the origin too
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -15,6 +16,15 @@ from adapters.decoding.json import JsonFormat, NdjsonFormat
 from adapters.decoding.xml import XmlFormat
 from adapters.errors import DefinitionError
 from adapters.options import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A record that its format's own reading finds wrong: yielded in its place, so that the others go on."""
+
+    reason: str
+    record: Any
+
 
 Origin = Mapping[str, str]
 """What the transport said of a payload: `{"application": "1", "event": "up"}`."""
@@ -24,7 +34,7 @@ class Decoder(Protocol):
     """A format. Raises DecodingError where the bytes are not of it, after what could be read before."""
 
     def decode(self, stream: BinaryIO, origin: Origin) -> Iterator[Any]:
-        """The documents in the stream, one after the other, without holding them all."""
+        """The documents in the stream, one after the other, without holding them all; a Fault in place of a bad one."""
         ...
 
 

@@ -110,7 +110,7 @@ def compile_expression(text: str, functions: MappingFunctions, where: str) -> Ex
         if name not in functions.FUNCTION_TABLE:
             known = ", ".join(sorted(functions.FUNCTION_TABLE))
             raise DefinitionError(where, f"calls {name}(), which is no function; there are: {known}")
-    simple = _plain(parsed.parsed)
+    simple = _plain(parsed.parsed, functions)
     if simple is not None:
         return simple
     options = jmespath.Options(custom_functions=functions)
@@ -152,8 +152,8 @@ def read_table(path: Any, key: str, delimiter: str, encoding: str, where: str) -
         raise DefinitionError(where, f"{path} is not CSV in {encoding}: {error}") from None
 
 
-def _plain(node: Mapping[str, Any]) -> Expression | None:
-    """A direct function for @, literals, paths of names and `a || b` of these; None for whatever else."""
+def _plain(node: Mapping[str, Any], functions: MappingFunctions) -> Expression | None:
+    """A direct function for @, literals, paths of names, `a || b` and `a == 'text'`; None for whatever else."""
     kind = node["type"]
     if kind == "current":
         return lambda record: record
@@ -164,8 +164,14 @@ def _plain(node: Mapping[str, Any]) -> Expression | None:
         names = _path(node)
         return None if names is None else _follow(names)
     if kind == "or_expression":
-        left, right = (_plain(child) for child in node["children"])
+        left, right = (_plain(child, functions) for child in node["children"])
         return None if left is None or right is None else _either(left, right)
+    if kind == "comparator" and node["value"] == "eq" and node["children"][1]["type"] == "literal":
+        left, text = _plain(node["children"][0], functions), node["children"][1]["value"]
+        if left is not None and isinstance(text, str):
+            return _equal(left, text)
+    if kind == "function_expression" and node["value"] == "received":
+        return lambda record: functions.received
     return None
 
 
@@ -192,6 +198,10 @@ def _follow(names: list[str]) -> Expression:
         return value
 
     return follow
+
+
+def _equal(left: Expression, text: str) -> Expression:
+    return lambda record: left(record) == text
 
 
 def _either(left: Expression, right: Expression) -> Expression:

@@ -31,7 +31,7 @@ from ngsi_ld.names import is_name, is_uri
 class AttributeOptions:
     """What may stand at an attribute. One of `value` (expression), `const`, `object` (template of an id) and `point`
     (expressions of longitude, latitude and perhaps altitude) says where the value is; the rest shapes it, in this
-    order: drop, type, from_unit to unit, bands or map, range, digits."""
+    order: drop, type, from_unit to unit, range (of the unit), digits, bands, map."""
 
     value: str | None = None
     const: Any = None
@@ -105,6 +105,8 @@ class EntityTemplate:
         except MappingError as error:
             error.entity, error.attribute = self.name, error.attribute or name
             raise
+        except (TypeError, ValueError, ArithmeticError) as error:  # a value of a kind that a step did not expect
+            raise MappingError(str(error), entity=self.name, attribute=name) from None
         return entity if len(entity) > 2 else None
 
     def _evaluated(self, expression: Expression, record: Any, part: str) -> Any:

@@ -37,6 +37,14 @@ def parse_time(value: Any, zone: ZoneInfo | None = None) -> datetime:
     raise MappingError(f"{value!r} is not a time such as 2026-11-23T17:02:00Z")
 
 
+def canonical_or_empty(value: Any) -> str:
+    """The time in canonical form, in which later is greater; empty where it is none."""
+    try:
+        return to_text(parse_time(value, ZoneInfo("UTC")))
+    except MappingError:
+        return ""
+
+
 def to_text(instant: datetime) -> str:
     """Canonical: `2026-11-23T17:02:00Z`, or `2026-11-23T17:02:00.25Z` (no zeros at the end of a fraction)."""
     text = instant.replace(tzinfo=None).isoformat()

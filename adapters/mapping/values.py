@@ -28,14 +28,14 @@ def compile_conversion(spec: "AttributeOptions", zone: ZoneInfo | None, where: s
         _check_unit(spec.unit, f"{where}.unit")
     if spec.from_unit is not None:
         steps.append(_unit_conversion(spec.from_unit, spec.unit, where))
-    if spec.bands:
-        steps.append(_bands(spec.bands, where))
-    if spec.map:
-        steps.append(_mapped(spec.map))
     if spec.range:
         steps.append(_bounded(spec.range, where))
     if spec.digits is not None:
         steps.append(_rounded(spec.digits))
+    if spec.bands:
+        steps.append(_bands(spec.bands, where))
+    if spec.map:
+        steps.append(_mapped(spec.map))
     return _in_order(steps) if steps else None
 
 

@@ -25,7 +25,7 @@ _log = logging.getLogger("beffroi.adapter.webhook")
 class WebhookOptions:
     """`token`: must come as `Authorization: Bearer <token>`. `hmac_secret`: the header `hmac_header` must be the body's
     HMAC-SHA256 in hexadecimal, with or without `sha256=` before it. `wait`: seconds a request waits for the disk (a
-    full queue) before it is answered 503."""
+    full queue) before it is answered 503. `certificate`, `key`: TLS; `client_ca`: and only for clients it signed."""
 
     port: int
     host: str = "127.0.0.1"
@@ -37,6 +37,7 @@ class WebhookOptions:
     wait: float = 20.0
     certificate: str = ""
     key: str = ""
+    client_ca: str = ""
 
 
 class Delivery:
@@ -117,6 +118,9 @@ class Listener:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.options.certificate, self.options.key or None)
+        if self.options.client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.options.client_ca)
         return context
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ class Process:
 
     def __init__(self, files, directory):
         self._log = (directory / "adapter.log").open("ab")
-        code = "import sys, pathlib; from adapters.run import main; sys.exit(main([pathlib.Path(a) for a in sys.argv[1:]]))"
+        code = "import sys; from adapters.run import main; sys.exit(main(sys.argv[1:]))"
         self._process = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, files)],
             stdout=self._log,

@@ -1,0 +1,1 @@
+"""ChirpStack v4: LoRaWAN devices and what they measure."""

@@ -1,0 +1,1 @@
+"""DATEX II v2 measured data: road traffic."""

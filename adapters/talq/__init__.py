@@ -1,0 +1,1 @@
+"""TALQ Smart City Protocol 2.7.1: street lighting."""
