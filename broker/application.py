@@ -6,6 +6,7 @@ FastAPI has the documentation, the health checks, the metrics and the territory'
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Response
@@ -14,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 import data_models
 from broker import version
 from broker.api.application import Api, Send
+from broker.api.openapi import document
 from broker.api.request import Receive, Scope
 from broker.api.response import ROOT
 from broker.services import Services, serving
@@ -33,6 +35,10 @@ class Application(FastAPI):
             await self.api(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The document that `/openapi.json` gives and `/docs` shows: that of the NGSI-LD API."""
+        return document()
 
 
 def application(settings: Settings) -> Application:

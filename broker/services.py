@@ -10,6 +10,7 @@ from pymongo import AsyncMongoClient
 
 import data_models
 from broker.contexts import Contexts, ContextSettings
+from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
 from broker.store.mongo import MongoStore
 from broker.store.store import Store
@@ -28,6 +29,7 @@ class Services:
     mongo: Client
     store: Store
     contexts: Contexts
+    subscriptions: Subscriptions
 
 
 @asynccontextmanager
@@ -42,7 +44,8 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         contexts = Contexts(_context_settings(settings), lambda tenant: mongo[database_name(tenant)])
         await contexts.start()
         try:
-            yield Services(settings, mongo, store, contexts)
+            subscriptions = Subscriptions(mongo, store, contexts, create_tenants=settings.tenant_creation)
+            yield Services(settings, mongo, store, contexts, subscriptions)
         finally:
             await contexts.close()
             await store.close()

@@ -116,7 +116,7 @@ def _operation(
     handler: Any,
     parameters: set[str],
     statuses: tuple[int, ...],
-    schema: str = "Entity[]",
+    schema: str = "Entities",
 ) -> Resource:
     return Resource(
         f"/entityOperations/{name}",
@@ -140,5 +140,5 @@ RESOURCES = (
     _operation("upsert", "Batch Entity Upsert", "5.6.8", _upsert, {"options"}, (201, 204)),
     _operation("update", "Batch Entity Update", "5.6.9", _update, {"options"}, (204,)),
     _operation("merge", "Batch Entity Merge", "5.6.20", _merge, set(), (204,)),
-    _operation("delete", "Batch Entity Delete", "5.6.10", _delete, set(), (204,), "URI[]"),
+    _operation("delete", "Batch Entity Delete", "5.6.10", _delete, set(), (204,), "EntityIds"),
 )

@@ -46,9 +46,10 @@ async def page_of_entities(request: Request, context: Context, query: Query, vie
         count = await store.count(request.tenant, query, now=request.now)
         headers.append((b"ngsild-results-count", str(count).encode()))
     page = found[:limit]
-    headers += page_links(
-        request, limit, offset, page[-1] if len(found) > limit else None, ordered=bool(query.ordering)
-    )
+    following = None
+    if len(found) > limit:
+        following = _next_page(request, limit, offset, page[-1], ordered=query.ordering is not None)
+    headers += page_links(request, limit, offset, following)
     if request.accept == GEO_JSON:
         geometry = geometry_property(parameters, context)
         features = [render_feature(one, context, view, request.now, geometry) for one in page]
@@ -70,22 +71,25 @@ def page_bounds(request: Request) -> tuple[int, int]:
     return limit, request.parameters.get("offset", 0)
 
 
-def page_links(request: Request, limit: int, offset: int, last: Entity | None, *, ordered: bool) -> list[Header]:
-    """Link headers to the previous and next page (6.3.10); `last` is the last of the page if there is a next one.
-
-    In order of creation the next page begins where this one ended, which costs the same however far one pages and
-    neither skips nor repeats while others write. A client that counts in offsets keeps doing so.
-    """
+def page_links(request: Request, limit: int, offset: int, following: Mapping[str, Any] | None) -> list[Header]:
+    """Link headers to the previous and the next page (6.3.10); `following` are the next one's paging parameters."""
     links = []
     if offset and limit:
-        links.append(_page_link(request, "prev", {"limit": limit, "offset": max(0, offset - limit)}))
-    if last is not None:
-        if ordered or "offset" in request.parameters:
-            following: dict[str, Any] = {"limit": limit, "offset": offset + limit}
-        else:
-            following = {"limit": limit, "cursor": str(Position.after(last))}
-        links.append(_page_link(request, "next", following))
+        links.append(_page_link(request, "prev", {"offset": max(0, offset - limit), "limit": limit}))
+    if following is not None:
+        links.append(_page_link(request, "next", {**following, "limit": limit}))
     return links
+
+
+def _next_page(request: Request, limit: int, offset: int, last: Entity, *, ordered: bool) -> dict[str, Any]:
+    """Where the page after `last` begins.
+
+    In order of creation that is where this one ended, which costs the same however far one pages and neither skips
+    nor repeats while others write. A client that counts in offsets keeps doing so.
+    """
+    if ordered or "offset" in request.parameters:
+        return {"offset": offset + limit}
+    return {"cursor": str(Position.after(last))}
 
 
 def _page_link(request: Request, relation: str, paging: Mapping[str, Any]) -> Header:

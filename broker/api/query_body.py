@@ -90,9 +90,8 @@ def _geo_query(value: Any, member: str) -> dict[str, Any]:
 def _ordering(value: Any, member: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not value.keys() <= {"orderBy", "collation", "coordinates", "geometry"}:
         raise bad_request_data(f"{member} must be an object with orderBy, collation, coordinates and geometry")
-    named = {"coordinates": "orderFrom", "geometry": "orderGeometry"}
-    parameters: dict[str, Any] = {named.get(name, name): one for name, one in value.items()}
-    return parameters | _texts(value.get("orderBy"), "orderBy")
+    named = {"collation": "collation", "coordinates": "orderFrom", "geometry": "orderGeometry"}
+    return {named[name]: one for name, one in value.items() if name in named} | _texts(value.get("orderBy"), "orderBy")
 
 
 def _boolean(value: Any, member: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Every resource of the API, in the order in which the documentation shows them."""
 
-from broker.api import attributes, batch, contexts, discovery, entities, identity, query_body
+from broker.api import attributes, batch, contexts, discovery, entities, identity, query_body, subscriptions
 from broker.api.endpoint import Resource
 
 RESOURCES: tuple[Resource, ...] = (
@@ -9,6 +9,7 @@ RESOURCES: tuple[Resource, ...] = (
     *batch.RESOURCES,
     *query_body.RESOURCES,
     *discovery.RESOURCES,
+    *subscriptions.RESOURCES,
     *contexts.RESOURCES,
     *identity.RESOURCES,
 )

@@ -1,0 +1,158 @@
+"""The data types of request bodies as JSON Schemas, for the OpenAPI document (5.2)."""
+
+from typing import Any
+
+from ngsi_ld.attributes import KINDS
+
+_URI = {"type": "string", "format": "uri", "examples": ["urn:ngsi-ld:Streetlight:1"]}
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
+_ONE_OR_MORE_TEXTS = {"oneOf": [_TEXT, _TEXTS]}
+_DATE_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d{1,6})?Z$"}
+_NUMBER_ABOVE_0 = {"type": "number", "exclusiveMinimum": 0}
+_KEY_VALUES = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"key": _TEXT, "value": _TEXT}, "required": ["key", "value"]},
+}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_ATTRIBUTE = {
+    "description": "Normalized or concise: an object with the member of its kind, or a bare value.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "enum": list(KINDS)},
+        "value": {"description": "Of a Property or GeoProperty: any JSON but null."},
+        "object": {"oneOf": [_URI, {"type": "array", "items": _URI, "minItems": 1}]},
+        "languageMap": {"type": "object", "additionalProperties": _ONE_OR_MORE_TEXTS},
+        "json": {},
+        "vocab": _ONE_OR_MORE_TEXTS,
+        "valueList": {"type": "array"},
+        "objectList": {"type": "array", "items": {"type": "object", "properties": {"object": _URI}}},
+        "unitCode": _TEXT,
+        "observedAt": _DATE_TIME,
+        "expiresAt": _DATE_TIME,
+        "datasetId": _URI,
+    },
+}
+
+_ENTITY_MEMBERS: dict[str, Any] = {
+    "id": _URI,
+    "type": _ONE_OR_MORE_TEXTS,
+    "scope": _ONE_OR_MORE_TEXTS,
+    "expiresAt": _DATE_TIME,
+    "@context": {},
+}
+_ANY_ATTRIBUTE = {"anyOf": [_ref("Attribute"), {"type": "array"}, {"type": ["string", "number", "boolean"]}]}
+
+_SELECTOR = {
+    "type": "object",
+    "properties": {"type": _TEXT, "id": {"oneOf": [_URI, {"type": "array", "items": _URI}]}, "idPattern": _TEXT},
+    "required": ["type"],
+}
+_GEO_QUERY = {
+    "type": "object",
+    "properties": {
+        "geometry": {"enum": ["Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"]},
+        "coordinates": {"type": "array"},
+        "georel": _TEXT,
+        "geoproperty": _TEXT,
+    },
+    "required": ["geometry", "coordinates", "georel"],
+}
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "Attribute": _ATTRIBUTE,
+    "AttributeFragment": {**_ATTRIBUTE, "minProperties": 1},
+    "Entity": {
+        "type": "object",
+        "properties": _ENTITY_MEMBERS,
+        "required": ["id", "type"],
+        "additionalProperties": _ANY_ATTRIBUTE,
+    },
+    "EntityFragment": {"type": "object", "properties": _ENTITY_MEMBERS, "additionalProperties": _ANY_ATTRIBUTE},
+    "Entities": {"type": "array", "items": _ref("Entity"), "minItems": 1},
+    "EntityIds": {"type": "array", "items": _URI, "minItems": 1},
+    "Query": {
+        "type": "object",
+        "properties": {
+            "type": {"const": "Query"},
+            "entities": {"type": "array", "items": _SELECTOR, "minItems": 1},
+            "attrs": _TEXTS,
+            "pick": _TEXTS,
+            "omit": _TEXTS,
+            "q": _TEXT,
+            "geoQ": _GEO_QUERY,
+            "scopeQ": _TEXT,
+            "csf": _TEXT,
+            "lang": _TEXT,
+            "datasetId": _TEXTS,
+            "expandValues": _TEXT,
+            "jsonKeys": _TEXT,
+            "ordering": {"type": "object", "properties": {"orderBy": _TEXTS}, "required": ["orderBy"]},
+        },
+        "required": ["type"],
+    },
+    "Subscription": {
+        "type": "object",
+        "properties": {
+            "id": _URI,
+            "type": {"const": "Subscription"},
+            "entities": {"type": "array", "items": _SELECTOR, "minItems": 1},
+            "watchedAttributes": _TEXTS,
+            "notificationTrigger": _TEXTS,
+            "timeInterval": _NUMBER_ABOVE_0,
+            "throttling": _NUMBER_ABOVE_0,
+            "q": _TEXT,
+            "geoQ": _GEO_QUERY,
+            "scopeQ": _TEXT,
+            "lang": _TEXT,
+            "datasetId": _TEXTS,
+            "expiresAt": _DATE_TIME,
+            "isActive": {"type": "boolean"},
+            "subscriptionName": _TEXT,
+            "description": _TEXT,
+            "notification": {
+                "type": "object",
+                "properties": {
+                    "attributes": _TEXTS,
+                    "pick": _TEXTS,
+                    "omit": _TEXTS,
+                    "format": {"enum": ["normalized", "concise", "simplified", "keyValues"]},
+                    "sysAttrs": {"type": "boolean"},
+                    "showChanges": {"type": "boolean"},
+                    "endpoint": {
+                        "type": "object",
+                        "properties": {
+                            "uri": _URI,
+                            "accept": {"enum": ["application/json", "application/ld+json", "application/geo+json"]},
+                            "timeout": _NUMBER_ABOVE_0,
+                            "cooldown": _NUMBER_ABOVE_0,
+                            "receiverInfo": _KEY_VALUES,
+                            "notifierInfo": _KEY_VALUES,
+                        },
+                        "required": ["uri"],
+                    },
+                },
+                "required": ["endpoint"],
+            },
+            "@context": {},
+        },
+        "required": ["type", "notification"],
+    },
+    "Context": {"type": "object", "properties": {"@context": {}}, "required": ["@context"]},
+    "ProblemDetails": {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "detail": {"type": "string"},
+            "status": {"type": "integer"},
+        },
+        "required": ["type", "title", "detail"],
+    },
+}
+"""By the names that endpoints give in `schema`; JSON Pointer escapes are not needed for any of them."""
