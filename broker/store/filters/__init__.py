@@ -1,0 +1,6 @@
+"""Queries as MongoDB filters: the other interpreter of the trees of `ngsi_ld.query`; tests hold both to one answer."""
+
+from broker.store.filters.filter import Filter, Mongo
+from broker.store.filters.query import mongo_filter
+
+__all__ = ["Filter", "Mongo", "mongo_filter"]
