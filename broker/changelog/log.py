@@ -1,0 +1,249 @@
+"""The loop that follows the log: hold the lease, read, hand batches to the consumers, move the position on.
+
+    log = ChangeLog(client, [notifier])
+    await log.start()     # from here on every write is seen, whoever follows the log
+    ...
+    await log.stop()      # gives the lease back: another process goes on at once
+
+Any number of processes start one; one of them follows the log, the others stand by. The position moves on only when
+every consumer has returned from the batch, so a crash at any moment means that some changes are handed over again,
+never that one is missed: consumers make their effects idempotent by the change's cluster time, tenant and id.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from bson import Timestamp
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.change_stream import AsyncChangeStream
+from pymongo.errors import OperationFailure, PyMongoError
+
+from broker.changelog.changes import Change, Document
+from broker.changelog.position import Lease, LeaseLost, Position
+from broker.changelog.stream import decode, open_stream, token_time
+from broker.store.tenants import ENTITIES
+
+logger = logging.getLogger(__name__)
+
+_STANDBY_SECONDS = 0.5
+_SAVE_SECONDS = 0.1
+_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+_QUEUED = 2000
+_BATCH = 500
+_POLL_SECONDS = 0.05
+_HISTORY_LOST = frozenset({136, 222, 280, 286})
+"""CappedPositionLost, CloseChangeStream, ChangeStreamFatalError, ChangeStreamHistoryLost."""
+
+
+class Consumer(Protocol):
+    """Something that follows from changes: notifications, history."""
+
+    async def begin(self, position: Position, lease: Lease) -> None:
+        """This process follows the log from `position` on; effects may be had while the lease is held."""
+        ...
+
+    async def handle(self, changes: Sequence[Change]) -> None:
+        """Takes the next changes, in order; returns when their effects are safe against a crash."""
+        ...
+
+    async def end(self) -> None:
+        """This process follows the log no more."""
+        ...
+
+
+class ChangeLog:
+    """The change log of one deployment, in one process.
+
+    `collections` are watched besides the entities. `lease_seconds` is the time after which a process that died without
+    a word is replaced.
+    """
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Any],
+        consumers: Sequence[Consumer],
+        *,
+        collections: Sequence[str] = ("subscriptions",),
+        lease_seconds: float = 3.0,
+    ) -> None:
+        self._client = client
+        self._consumers = consumers
+        self._collections = (ENTITIES, *collections)
+        self._lease = Lease(client, seconds=lease_seconds)
+        self._task: asyncio.Task[None] | None = None
+        self._queue: deque[Change | Document] = deque()
+        self._filled = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._passed: Timestamp | None = None
+        self._moved = asyncio.Event()
+        self._token: Document | None = None
+        self._token_is_new = False
+        self.following = False
+        """Whether this process is the one that follows the log."""
+
+    async def start(self) -> None:
+        """Fixes where the log begins, then follows it in the background as soon as the lease is free."""
+        await self._lease.prepare()
+        self._task = asyncio.create_task(self._run(), name="change log")
+
+    async def stop(self) -> None:
+        """Ends the following; what was handled is noted, so that the next process goes on right there."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def passed(self, cluster_time: Timestamp, timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - a plain limit
+        """Waits until every change up to `cluster_time` has been handled, here or elsewhere; False on `timeout`."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not await self._has_passed(cluster_time):
+                    pass
+        except TimeoutError:
+            return False
+        return True
+
+    async def _has_passed(self, cluster_time: Timestamp) -> bool:
+        if self.following:
+            if self._passed is not None and self._passed >= cluster_time:
+                return True
+            moved = self._moved
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(moved.wait(), 1.0)
+            return False
+        stored = await self._lease.read()
+        if stored is not None and stored.get("clusterTime") is not None and stored["clusterTime"] >= cluster_time:
+            return True
+        await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                position = await self._lease.acquire()
+                if position is None:
+                    failures = 0
+                    await asyncio.sleep(_STANDBY_SECONDS)
+                    continue
+                began = time.monotonic()
+                try:
+                    await self._follow(position)
+                finally:
+                    if time.monotonic() - began > 2 * _RETRY_SECONDS[-1]:
+                        failures = 0
+            except LeaseLost as lost:
+                logger.warning("another process follows the change log now: %s", lost)
+            except (Exception, BaseExceptionGroup) as error:
+                if isinstance(error, BaseExceptionGroup) and error.subgroup(asyncio.CancelledError):
+                    raise
+                pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                failures += 1
+                logger.exception("the change log stopped; it is taken up again in %s s", pause)
+                await asyncio.sleep(pause)
+
+    async def _follow(self, position: Position) -> None:
+        self._queue.clear()
+        self._token, self._token_is_new = position.token, False
+        self._passed = position.cluster_time
+        begun: list[Consumer] = []
+        try:
+            stream, position = await self._opened(position)
+            async with stream, asyncio.TaskGroup() as group:
+                group.create_task(self._keep_lease())
+                for consumer in self._consumers:
+                    begun.append(consumer)
+                    await consumer.begin(position, self._lease)
+                logger.info("this process (%s) follows the change log", self._lease.holder)
+                self.following = True
+                group.create_task(self._read(stream))
+                group.create_task(self._apply())
+        except BaseExceptionGroup as errors:
+            if errors.subgroup(LeaseLost) is not None:
+                raise LeaseLost(str(errors.exceptions[0])) from None
+            raise
+        finally:
+            self.following = False
+            for consumer in begun:
+                await consumer.end()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Notes how far it came and gives the lease back, if it still has it and MongoDB answers."""
+        if self._lease.held:
+            with contextlib.suppress(PyMongoError, LeaseLost, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    if self._token_is_new:
+                        await self._lease.keep(self._token, self._passed)
+                    await self._lease.release()
+
+    async def _opened(self, position: Position) -> tuple[AsyncChangeStream[Document], Position]:
+        try:
+            return await open_stream(self._client, self._collections, position), position
+        except OperationFailure as error:
+            if error.code not in _HISTORY_LOST:
+                raise
+            reason = f"MongoDB has forgotten the changes since then ({error.details or error})"
+        position = await self._lease.record_gap(position, reason)
+        logger.critical(
+            "CHANGES ARE LOST to notifications and history: the log was left for longer than MongoDB's oplog goes back."
+            " It goes on from now; the gap is noted in the collection changelog. Enlarge the oplog. %s",
+            reason,
+        )
+        return await open_stream(self._client, self._collections, position), position
+
+    async def _read(self, stream: AsyncChangeStream[Document]) -> None:
+        while stream.alive:
+            if len(self._queue) >= _QUEUED:
+                self._drained.clear()
+                await self._drained.wait()
+            event = await stream.try_next()
+            if event is not None:
+                change = decode(event)
+                self._queue.append(event["_id"] if change is None else change)
+            elif stream.resume_token is not None:
+                self._queue.append(dict(stream.resume_token))
+            self._filled.set()
+        raise RuntimeError("MongoDB closed the change stream")
+
+    async def _apply(self) -> None:
+        while True:
+            if not self._queue:
+                self._filled.clear()
+                await self._filled.wait()
+            batch: list[Change] = []
+            token: Document | None = None
+            cluster_time: Timestamp | None = None
+            while self._queue and len(batch) < _BATCH:
+                one = self._queue.popleft()
+                if isinstance(one, dict):
+                    token, cluster_time = one, token_time(one)
+                else:
+                    batch.append(one)
+                    token, cluster_time = one.token, one.cluster_time
+            self._drained.set()
+            if batch:
+                for consumer in self._consumers:
+                    await consumer.handle(batch)
+                self._token_is_new = True
+            self._token = token
+            if cluster_time is not None:
+                self._passed = cluster_time
+                self._moved.set()
+                self._moved = asyncio.Event()
+
+    async def _keep_lease(self) -> None:
+        """Renews the lease in time; moves the stored position on soon after changes, seldom without any."""
+        renewed = time.monotonic()
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            if self._token_is_new or time.monotonic() - renewed > self._lease.seconds / 3:
+                renewed = time.monotonic()
+                self._token_is_new = False
+                await self._lease.keep(self._token, self._passed)

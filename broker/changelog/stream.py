@@ -1,0 +1,104 @@
+"""Change streams over all of the broker's databases: opened at a position, their events decoded.
+
+Tenants come and go while the broker runs, so one stream watches the whole deployment and MongoDB filters by database
+and collection. Images of the document before and after the change come with each event: the collections have
+`changeStreamPreAndPostImages` enabled.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from bson import Timestamp
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.change_stream import AsyncChangeStream
+
+from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
+from broker.changelog.position import Position
+from broker.store.documents import entity
+from broker.store.tenants import DEFAULT_DATABASE, ENTITIES, tenant_of
+
+logger = logging.getLogger(__name__)
+
+_WRITES = ("insert", "update", "replace", "delete")
+_DROPS = ("drop", "dropDatabase")
+_TIMESTAMP_MARK = 0x82
+"""First byte of a resume token's data: what follows are the seconds and the counter of the cluster time, big-endian."""
+
+
+async def open_stream(
+    client: AsyncMongoClient[Any],
+    collections: Sequence[str],
+    position: Position,
+    *,
+    wait_milliseconds: int = 500,
+) -> AsyncChangeStream[Document]:
+    """The changes of these collections in the databases of all tenants, from the position on.
+
+    Raises pymongo's OperationFailure with `history_lost` where MongoDB has forgotten the changes after the position.
+    """
+    pipeline: list[Document] = [
+        {
+            "$match": {
+                "ns.db": {"$regex": f"^{DEFAULT_DATABASE}(-|$)"},
+                "$or": [
+                    {"operationType": {"$in": _WRITES}, "ns.coll": {"$in": collections}},
+                    {"operationType": {"$in": _DROPS}},
+                ],
+            }
+        },
+        # What changed inside the document is told by the images; leaving it out keeps large events below 16 MB.
+        {"$unset": ["updateDescription", "lsid", "txnNumber"]},
+    ]
+    return await client.watch(
+        pipeline,
+        full_document="whenAvailable",
+        full_document_before_change="whenAvailable",
+        resume_after=position.token,
+        start_at_operation_time=None if position.token else position.start,
+        max_await_time_ms=wait_milliseconds,
+    )
+
+
+def token_time(token: Document) -> Timestamp | None:
+    """The cluster time in a resume token: every change before it has been seen; None if the token cannot be read."""
+    try:
+        data = bytes.fromhex(token["_data"][:18])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if len(data) < 9 or data[0] != _TIMESTAMP_MARK:
+        return None
+    return Timestamp(int.from_bytes(data[1:5], "big"), int.from_bytes(data[5:9], "big"))
+
+
+def decode(event: Document) -> Change | None:
+    """The change that an event of the stream tells of; None, and an error in the log, where its image is missing.
+
+    That happens only where someone switched the images of a collection off.
+    """
+    place = event["ns"]
+    tenant = tenant_of(place["db"])
+    if tenant is None:
+        return None
+    cluster_time: Timestamp = event["clusterTime"]
+    operation = event["operationType"]
+    token: Document = event["_id"]
+    if operation in _DROPS:
+        return Dropped(tenant, place.get("coll"), cluster_time, token)
+    before, after = event.get("fullDocumentBeforeChange"), event.get("fullDocument")
+    if (before is None and operation != "insert") or (after is None and operation != "delete"):
+        logger.error("a change of %s in %s is lost: changeStreamPreAndPostImages is off", event["documentKey"], place)
+        return None
+    identifier = str(event["documentKey"]["_id"])
+    if place["coll"] == ENTITIES:
+        return EntityChange(
+            tenant,
+            identifier,
+            None if before is None else entity(before),
+            None if after is None else entity(after),
+            cluster_time,
+            token,
+            event["wallTime"].replace(tzinfo=UTC),
+        )
+    return DocumentChange(tenant, place["coll"], identifier, before, after, cluster_time, token)

@@ -1,0 +1,36 @@
+"""Where the broker may be made to send: checked when a subscription is written, and on each address on connecting."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from broker.contexts.addresses import guarded_sockets
+from ngsi_ld.errors import bad_request_data
+from ngsi_ld.subscription import Endpoint
+
+SCHEMES = ("http", "https", "mqtt", "mqtts")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPolicy:
+    """What endpoints are allowed.
+
+    With `private`, any address, which suits an installation whose tenants trust each other. Without it, those of the
+    open internet and of `networks`, such as "10.1.0.0/16": for tenants that may not reach into the operator's network.
+    """
+
+    private: bool = True
+    networks: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = SCHEMES
+
+    def check(self, endpoint: Endpoint) -> None:
+        """Raises BadRequestData for a scheme that is not allowed."""
+        scheme = urlsplit(endpoint.uri).scheme.lower()
+        if scheme not in self.schemes:
+            raise bad_request_data(f"notification.endpoint.uri must begin with one of {', '.join(self.schemes)}")
+
+    def sockets(self) -> Callable[[tuple[Any, ...]], socket.socket] | None:
+        """What makes the sockets of connections to endpoints; None where every address is allowed."""
+        return None if self.private else guarded_sockets(self.networks)

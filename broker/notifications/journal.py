@@ -1,0 +1,184 @@
+"""What is to be sent, written down before anyone tries to send it.
+
+    notifications   {_id: key, n: order, t: tenant, s: subscription, e: entity, ts: cluster time, at: Date,
+                     f: media type, c: @context URL, d: the entities as JSON}
+    deadLetters     the same, with gaveUp: Date and reason
+
+The key is made of the subscription and the change, so a change that is handed over again after a crash is not doubled,
+and its notification keeps its id. An entry is removed once it was delivered AND the stored position of the change log
+has passed it: were it removed before, a replay could bring an old state after a newer one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from bson import Binary, Timestamp
+from pymongo import ASCENDING, AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from broker.changelog.changes import Document
+from broker.changelog.position import Lease
+from broker.store.tenants import DEFAULT_DATABASE
+
+logger = logging.getLogger(__name__)
+
+NOTIFICATIONS = "notifications"
+DEAD_LETTERS = "deadLetters"
+
+_DUPLICATE = 11000
+_SWEEP_SECONDS = 0.05
+_SWEEP = 1000
+_SURE = WriteConcern(w="majority", j=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One notification to be sent. `data` is the JSON of its entities, separated by commas; `order` grows with time."""
+
+    key: bytes
+    order: int
+    tenant: str
+    subscription: str
+    entity: str
+    cluster_time: Timestamp
+    at: datetime
+    accept: str
+    context: str
+    data: bytes
+
+    @property
+    def id(self) -> str:
+        """The id of the notification, the same in every attempt to send it."""
+        return f"urn:ngsi-ld:Notification:{UUID(bytes=self.key)}"
+
+
+def entry_key(tenant: str, subscription: str, entity: str, cluster_time: Timestamp) -> bytes:
+    """Sixteen bytes that name the notification of this change to this subscription for ever."""
+    text = f"{tenant}\n{subscription}\n{entity}\n{cluster_time.time}\n{cluster_time.inc}"
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+class Journal:
+    """The journal of all tenants, in the database of the default one."""
+
+    def __init__(self, client: AsyncMongoClient[Any]) -> None:
+        database = client[DEFAULT_DATABASE]
+        self._entries = database.get_collection(NOTIFICATIONS, write_concern=_SURE)
+        self._dead = database.get_collection(DEAD_LETTERS, write_concern=_SURE)
+        self._swept = database.get_collection(NOTIFICATIONS, write_concern=WriteConcern(w=1))
+        self._done: list[tuple[Timestamp, bytes]] = []
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def begin(self, lease: Lease) -> None:
+        """Makes the indexes and starts removing what was delivered."""
+        for collection in (self._entries, self._dead):
+            await collection.create_index([("t", ASCENDING), ("s", ASCENDING), ("n", ASCENDING)])
+        self._done.clear()
+        self._sweeper = asyncio.create_task(self._sweep(lease), name="journal sweeper")
+
+    async def end(self) -> None:
+        """Stops removing; what was delivered and is still there is found and sent again by the next process."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+            self._sweeper = None
+
+    async def add(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Writes the entries; returns when they survive a crash, with those that were not there already."""
+        return await _insert(self._entries, entries, [_document(entry) for entry in entries])
+
+    def delivered(self, entries: Iterable[Entry]) -> None:
+        """Notes that these need not be sent again."""
+        self._done.extend((entry.cluster_time, entry.key) for entry in entries)
+
+    async def give_up(self, entries: Sequence[Entry], reason: str) -> None:
+        """Moves the entries to the dead letters."""
+        now = datetime.now(UTC)
+        await _insert(self._dead, entries, [{**_document(entry), "gaveUp": now, "reason": reason} for entry in entries])
+        self.delivered(entries)
+
+    async def waiting(self) -> AsyncIterator[tuple[str, str, int]]:
+        """Tenant, subscription and number of entries, for every subscription that has any."""
+        group = {"$group": {"_id": {"t": "$t", "s": "$s"}, "count": {"$sum": 1}}}
+        async for found in await self._entries.aggregate([{"$sort": {"t": 1, "s": 1}}, group]):
+            yield found["_id"]["t"], found["_id"]["s"], found["count"]
+
+    async def read(self, tenant: str, subscription: str, after: int, limit: int) -> list[Entry]:
+        """The next entries of a subscription, in order, after the one whose order is `after`."""
+        cursor = self._entries.find({"t": tenant, "s": subscription, "n": {"$gt": after}}).sort("n", 1).limit(limit)
+        return [_entry(document) async for document in cursor]
+
+    async def forget(self, tenant: str, subscription: str) -> None:
+        """Removes all of a subscription that was deleted."""
+        for collection in (self._entries, self._dead):
+            await collection.delete_many({"t": tenant, "s": subscription})
+
+    async def _sweep(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            saved = lease.saved
+            if not self._done or saved is None:
+                continue
+            safe = [key for time, key in self._done[:_SWEEP] if time <= saved]
+            if not safe:
+                continue
+            rest = [one for one in self._done[:_SWEEP] if one[0] > saved]
+            self._done[:_SWEEP] = rest
+            try:
+                await self._swept.delete_many({"_id": {"$in": [Binary(key) for key in safe]}})
+            except PyMongoError as error:
+                logger.warning("delivered notifications stay in the journal for now: %s", error)
+                self._done.extend((saved, key) for key in safe)
+
+
+async def _insert(
+    collection: AsyncCollection[Document], entries: Sequence[Entry], documents: list[Document]
+) -> list[Entry]:
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        errors = error.details["writeErrors"]
+        if error.details["writeConcernErrors"] or any(one["code"] != _DUPLICATE for one in errors):
+            raise
+        there = {one["index"] for one in errors}
+        return [entry for index, entry in enumerate(entries) if index not in there]
+    return list(entries)
+
+
+def _document(entry: Entry) -> Document:
+    return {
+        "_id": Binary(entry.key),
+        "n": entry.order,
+        "t": entry.tenant,
+        "s": entry.subscription,
+        "e": entry.entity,
+        "ts": entry.cluster_time,
+        "at": entry.at,
+        "f": entry.accept,
+        "c": entry.context,
+        "d": Binary(entry.data),
+    }
+
+
+def _entry(document: Document) -> Entry:
+    return Entry(
+        key=bytes(document["_id"]),
+        order=document["n"],
+        tenant=document["t"],
+        subscription=document["s"],
+        entity=document["e"],
+        cluster_time=document["ts"],
+        at=document["at"].replace(tzinfo=UTC),
+        accept=document["f"],
+        context=document["c"],
+        data=bytes(document["d"]),
+    )

@@ -1,0 +1,220 @@
+"""From changes to notifications: the consumer of the change log that serves the subscriptions.
+
+For each change: who is concerned (the index), whose triggers and query it meets, what each is told; all of that in the
+journal, in one write for many; then to the outboxes. It returns from a batch when the journal is safe.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from pymongo import AsyncMongoClient
+
+from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
+from broker.changelog.position import Lease, Position
+from broker.contexts import Contexts
+from broker.notifications.deliveries import Deliveries
+from broker.notifications.journal import Entry, Journal, entry_key
+from broker.notifications.loading import subscriptions_at
+from broker.notifications.matching import selected, triggered
+from broker.notifications.message import Sender
+from broker.notifications.outbox import Policy
+from broker.notifications.post_office import PostOffice
+from broker.notifications.registry import Registered, Registry, registered
+from broker.operations.subscriptions import SUBSCRIPTIONS, subscription_of
+from broker.store.store import Store
+from ngsi_ld.changes import attribute_changes
+from ngsi_ld.context import CORE
+from ngsi_ld.datetimes import format_date_time
+from ngsi_ld.errors import NgsiLdError
+from ngsi_ld.expiry import alive
+from ngsi_ld.notification import notified
+from ngsi_ld.subscription import Subscription
+
+logger = logging.getLogger(__name__)
+
+_JOURNALED_TOGETHER = 1000
+_ORDERS_PER_TERM = 1 << 40
+
+
+class Notifier:
+    """The notifications of all tenants, in the process that follows the change log."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Any],
+        store: Store,
+        contexts: Contexts,
+        senders: Mapping[str, Sender],
+        policy: Policy | None = None,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._contexts = contexts
+        self._registry = Registry()
+        self._journal = Journal(client)
+        self._deliveries = Deliveries(client)
+        self._senders = senders
+        self._post_office = PostOffice(self._journal, self._deliveries, senders, self._subscription, policy or Policy())
+        self._order = 0
+        self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    @property
+    def backlog(self) -> int:
+        """How many notifications wait to be sent."""
+        return self._post_office.backlog
+
+    async def begin(self, position: Position, lease: Lease) -> None:
+        """See `Consumer`."""
+        self._order = lease.term * _ORDERS_PER_TERM
+        self._registry.clear()
+        for (tenant, _), document in (await subscriptions_at(self._client, position)).items():
+            self._register(tenant, document)
+        await asyncio.gather(*[self._refresh(one) for one in self._registry])
+        await self._journal.begin(lease)
+        self._deliveries.begin()
+        await self._post_office.begin(lease)
+
+    async def end(self) -> None:
+        """See `Consumer`."""
+        await self._post_office.end()
+        await self._deliveries.end()
+        await self._journal.end()
+        refreshing, self._refreshing = self._refreshing, {}
+        for task in refreshing.values():
+            task.cancel()
+
+    async def close(self) -> None:
+        """Closes the connections to endpoints, when nothing is to be sent any more."""
+        for sender in dict.fromkeys(self._senders.values()):
+            await sender.close()
+
+    async def handle(self, changes: Sequence[Change]) -> None:
+        """See `Consumer`."""
+        entries: list[Entry] = []
+        for change in changes:
+            if isinstance(change, EntityChange):
+                entries += await self._entries(change)
+                if len(entries) < _JOURNALED_TOGETHER:
+                    continue
+            # What was matched before a subscription changed must be on its way before that.
+            if entries:
+                await self._send(entries)
+                entries = []
+            if isinstance(change, DocumentChange):
+                await self._subscription_changed(change)
+            elif isinstance(change, Dropped) and change.collection in (None, SUBSCRIPTIONS):
+                for one in self._registry:
+                    if one.tenant == change.tenant:
+                        await self._forget(one.tenant, one.subscription.id)
+        if entries:
+            await self._send(entries)
+
+    async def _send(self, entries: list[Entry]) -> None:
+        for entry in await self._journal.add(entries):
+            self._post_office.push(entry)
+
+    async def _entries(self, change: EntityChange) -> list[Entry]:
+        at = format_date_time(change.at)
+        before = change.before if change.after is None else alive(change.before, at)
+        changes = attribute_changes(before, change.after)
+        if not changes and before is not None and change.after is not None:
+            return []
+        types = {*(before.types if before else ()), *(change.after.types if change.after else ())}
+        names = {one.name for one in changes}
+        now = datetime.now(UTC)
+        entries: list[Entry] = []
+        rendered: dict[bytes, bytes] = {}
+        for one in self._registry.concerned(change.tenant, change.id, types, names):
+            subscription = one.subscription
+            try:
+                if not triggered(subscription, before, change.after, changes):
+                    continue
+                if not await selected(one, change, at, self._store):
+                    continue
+                data = rendered.get(one.shape)
+                if data is None:
+                    shown = notified(subscription, before, change.after, changes, self._names(one), at)
+                    data = rendered[one.shape] = orjson.dumps(shown) if shown else b""
+            except (NgsiLdError, ValueError, TypeError, KeyError):
+                # One change that one subscription cannot cope with must not stop the log for all others.
+                logger.exception("LOST: a change of %s cannot be told to %s", change.id, subscription.id)
+                self._deliveries.gave_up(one.tenant, subscription.id, 1)
+                continue
+            if data:
+                entries.append(self._entry(one, change, data, now))
+        return entries
+
+    def _entry(self, one: Registered, change: EntityChange, data: bytes, now: datetime) -> Entry:
+        self._order += 1
+        subscription = one.subscription
+        return Entry(
+            entry_key(one.tenant, subscription.id, change.id, change.cluster_time),
+            self._order,
+            one.tenant,
+            subscription.id,
+            change.id,
+            change.cluster_time,
+            now,
+            subscription.endpoint.accept,
+            subscription.context,
+            data,
+        )
+
+    async def _subscription_changed(self, change: DocumentChange) -> None:
+        if change.collection != SUBSCRIPTIONS:
+            return
+        if change.after is None:
+            await self._forget(change.tenant, change.id)
+        else:
+            one = self._register(change.tenant, change.after)
+            if one is not None and self._contexts.known(*self._context(one)) is None:
+                await self._refresh(one)
+            self._post_office.changed(change.tenant, change.id)
+
+    async def _forget(self, tenant: str, subscription_id: str) -> None:
+        self._registry.remove(tenant, subscription_id)
+        await self._post_office.forget(tenant, subscription_id)
+
+    def _register(self, tenant: str, document: Document) -> Registered | None:
+        try:
+            subscription = subscription_of(document)
+        except (NgsiLdError, KeyError, TypeError, ValueError):
+            logger.exception("subscription %s of tenant %r cannot be read and is not served", document["_id"], tenant)
+            self._registry.remove(tenant, document["_id"])
+            return None
+        one = registered(tenant, subscription, self._contexts.known(tenant, subscription.context) or CORE)
+        self._registry.put(one)
+        return one
+
+    def _subscription(self, tenant: str, subscription_id: str) -> Subscription | None:
+        one = self._registry.get(tenant, subscription_id)
+        return one.subscription if one is not None else None
+
+    def _names(self, one: Registered) -> Any:
+        """Its @context; the last one known while a newer one is being had, so that nothing waits for it."""
+        known = self._contexts.known(one.tenant, one.subscription.context)
+        if known is not None:
+            one.names = known
+        else:
+            key = self._context(one)
+            if key not in self._refreshing:
+                task = self._refreshing[key] = asyncio.create_task(self._refresh(one), name=f"@context {key[1]}")
+                task.add_done_callback(lambda _task: self._refreshing.pop(key, None))
+        return one.names
+
+    @staticmethod
+    def _context(one: Registered) -> tuple[str, str]:
+        return one.tenant, one.subscription.context
+
+    async def _refresh(self, one: Registered) -> None:
+        """Gets its @context. Until that is there names go out as IRIs, which is JSON-LD that loses nothing."""
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                one.names = await self._contexts.resolve(one.tenant, one.subscription.context)
+            except NgsiLdError as error:
+                logger.warning("the @context of %s cannot be had: %s", one.subscription.id, error.detail)

@@ -1,0 +1,102 @@
+"""All outboxes of this process, and the senders they share: one limit per endpoint, so that none takes from another."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from broker.changelog.position import Lease
+from broker.notifications.deliveries import Deliveries
+from broker.notifications.journal import Entry, Journal
+from broker.notifications.message import Message, Outcome, Sender
+from broker.notifications.outbox import Outbox, Policy
+from ngsi_ld.subscription import Subscription
+
+Key = tuple[str, str]
+"""Tenant and subscription id."""
+
+
+class PostOffice:
+    """Takes journaled notifications and gets them delivered, each subscription's in order.
+
+    `senders` maps the scheme of an endpoint to what sends there; `subscription` gives the definition of the moment.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        deliveries: Deliveries,
+        senders: Mapping[str, Sender],
+        subscription: Callable[[str, str], Subscription | None],
+        policy: Policy,
+    ) -> None:
+        self._journal = journal
+        self._deliveries = deliveries
+        self._senders = senders
+        self._subscription = subscription
+        self._policy = policy
+        self._lease: Lease | None = None
+        self._outboxes: dict[Key, Outbox] = {}
+        self._limits: dict[str, asyncio.Semaphore] = {}
+
+    @property
+    def backlog(self) -> int:
+        """How many notifications wait, of all subscriptions."""
+        return sum(outbox.backlog for outbox in self._outboxes.values())
+
+    async def begin(self, lease: Lease) -> None:
+        """Takes up what an earlier process left in the journal."""
+        self._lease = lease
+        async for tenant, subscription_id, count in self._journal.waiting():
+            if self._subscription(tenant, subscription_id) is None:
+                await self._journal.forget(tenant, subscription_id)
+            else:
+                self._outbox(tenant, subscription_id).recover(count)
+
+    async def end(self) -> None:
+        """Stops sending."""
+        outboxes, self._outboxes = self._outboxes, {}
+        for outbox in outboxes.values():
+            await outbox.stop()
+        self._limits.clear()
+
+    def push(self, entry: Entry) -> None:
+        """Takes an entry that was just written to the journal."""
+        self._outbox(entry.tenant, entry.subscription).push(entry)
+
+    def changed(self, tenant: str, subscription_id: str) -> None:
+        """A subscription has a new definition."""
+        if (outbox := self._outboxes.get((tenant, subscription_id))) is not None:
+            outbox.changed()
+
+    async def forget(self, tenant: str, subscription_id: str) -> None:
+        """A subscription was deleted, and with it what waited for it."""
+        if (outbox := self._outboxes.pop((tenant, subscription_id), None)) is not None:
+            await outbox.stop()
+        await self._journal.forget(tenant, subscription_id)
+        await self._deliveries.forget(tenant, subscription_id)
+
+    async def deliver(self, notification: Message) -> Outcome:
+        """Sends a message as the scheme of its endpoint says, not too many at a time to one host."""
+        scheme, place, *_ = urlsplit(notification.endpoint.uri)
+        limit = self._limits.get(place)
+        if limit is None:
+            limit = self._limits[place] = asyncio.Semaphore(self._policy.per_endpoint)
+        async with limit:
+            return await self._senders[scheme].send(notification)
+
+    def _outbox(self, tenant: str, subscription_id: str) -> Outbox:
+        outbox = self._outboxes.get((tenant, subscription_id))
+        if outbox is None:
+            if self._lease is None:
+                raise RuntimeError("the post office is closed: this process does not follow the change log")
+            outbox = self._outboxes[tenant, subscription_id] = Outbox(
+                tenant,
+                subscription_id,
+                lambda: self._subscription(tenant, subscription_id),
+                journal=self._journal,
+                deliveries=self._deliveries,
+                post=self,
+                lease=self._lease,
+                policy=self._policy,
+            )
+        return outbox

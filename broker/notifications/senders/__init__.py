@@ -1,0 +1,1 @@
+"""How a notification travels, by the scheme of its endpoint: HTTP (6.3.8), MQTT (7)."""
