@@ -1,5 +1,6 @@
 """Getting one @context document over HTTP, within limits, and asking again whether it has changed (RFC 9111, 4.3)."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from broker.contexts.addresses import AddressRefused, guarded_sockets
 from broker.contexts.documents import Document, Kind, cached_id, not_available
 from broker.contexts.freshness import lifetime
 from broker.contexts.settings import ContextSettings
-from ngsi_ld.context import context_of
+from ngsi_ld.context import compile_context, context_of, references
 from ngsi_ld.errors import bad_request_data
 
 _ACCEPT = (
@@ -53,7 +54,8 @@ class Fetcher:
                     return replace(previous, fresh_until=fresh_until)
                 if not response.ok:
                     raise not_available(url, f"its server answers {response.status} {response.reason or ''}".rstrip())
-                context = context_of(self._parsed(url, await self._body(url, response)), str(response.url))
+                document = self._parsed(url, await self._body(url, response))
+                context = await asyncio.to_thread(self._checked, url, str(response.url), document)
                 return Document(
                     url=url,
                     local_id=cached_id(url),
@@ -83,6 +85,13 @@ class Fetcher:
             if len(body) > self._settings.max_bytes:
                 raise not_available(url, f"it is larger than {self._settings.max_bytes} bytes")
         return bytes(body)
+
+    def _checked(self, url: str, final_url: str, document: Any) -> Any:
+        """The @context of a document that is valid as far as that can be said without those it refers to."""
+        context = context_of(document, final_url)
+        others: dict[str, Any] = {each: {"@context": {}} for each in references(context)}
+        compile_context(url, others | {url: {"@context": context}}, max_terms=self._settings.max_terms)
+        return context
 
     @staticmethod
     def _parsed(url: str, body: bytes) -> Any:

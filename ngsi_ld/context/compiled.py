@@ -41,17 +41,18 @@ class Context:
     )
 
     def __init__(self, source: JSON, link: str | None, mappings: Mapping[str, _Mapping | None]) -> None:
+        """`mappings` are those of the user's terms, without any that the core has."""
         self.source = source
         self.link = link
-        self.size = len(mappings) - len(_CORE_MAPPINGS)
-        self._iris: dict[str, str] = {}
-        self._types: dict[str, str] = {}
-        self._prefixes: dict[str, str] = {}
+        self.size = len(mappings)
+        self._iris = dict(_CORE_IRIS)
+        self._types = dict(_CORE_TYPES)
+        self._prefixes = dict(_CORE_PREFIXES)
         self._refused: dict[str, str] = {}
         for name, mapping in mappings.items():
             if mapping is None or mapping["@id"] is None:
                 self._refused[name] = "it is mapped to null"
-            elif is_keyword(mapping["@id"]) and name not in _CORE_MAPPINGS:
+            elif is_keyword(mapping["@id"]):
                 self._refused[name] = f"it is another name for {mapping['@id']}"
             else:
                 self._iris[name] = mapping["@id"]
@@ -129,8 +130,7 @@ def compile_context(
         raise bad_request_data(f"The @context has more than {max_terms} terms")
     while objects and objects[-1][1] is CORE_TERMS:
         objects.pop()  # it comes last anyway
-    mappings = _processed(objects) | _CORE_MAPPINGS if objects else _CORE_MAPPINGS
-    return Context(CORE_URL if value is None else value, _link(value), mappings)
+    return Context(CORE_URL if value is None else value, _link(value), _processed(objects))
 
 
 def _link(value: JSON) -> str | None:
@@ -171,11 +171,14 @@ def _options() -> dict[str, Any]:
 
 _PROCESSOR = _Processor()
 _CORE_ACTIVE = _PROCESSOR.process_context(_PROCESSOR.process_context({}, None, _options()), CORE_TERMS, _options())
-_CORE_MAPPINGS: dict[str, _Mapping | None] = dict(_CORE_ACTIVE["mappings"])
+_CORE_MAPPINGS: Mapping[str, _Mapping] = _CORE_ACTIVE["mappings"]
+_CORE_IRIS: dict[str, str] = {name: mapping["@id"] for name, mapping in _CORE_MAPPINGS.items()}
+_CORE_TYPES: dict[str, str] = {name: mapping["@type"] for name, mapping in _CORE_MAPPINGS.items() if "@type" in mapping}
+_CORE_PREFIXES = {name: iri for name, iri in _CORE_IRIS.items() if _CORE_MAPPINGS[name]["_prefix"]}
 
 
 def _processed(objects: list[tuple[str, dict[str, Any]]]) -> dict[str, _Mapping | None]:
-    """The terms of context objects, in the order given, upon those of the core: its prefixes are there for them."""
+    """The terms that context objects add to the core; its prefixes are there for them from the start."""
     active: Any = _CORE_ACTIVE
     options = _options()
     for where, each in objects:
@@ -190,7 +193,7 @@ def _processed(objects: list[tuple[str, dict[str, Any]]]) -> dict[str, _Mapping 
             raise term_error(term, where, reason) if term else bad_request_data(f"{where}: {reason}") from None
         except RecursionError:
             raise bad_request_data(f"The terms of {where} depend on each other in too long a chain") from None
-    return dict(active["mappings"])
+    return {name: mapping for name, mapping in active["mappings"].items() if name not in _CORE_MAPPINGS}
 
 
 _JSON_LD_CHOICE = {("@set", "@id"): 0, ("@set", "@none"): 1, ("", "@id"): 2, ("", "@none"): 3}

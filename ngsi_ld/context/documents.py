@@ -73,15 +73,15 @@ _OTHER_KEYWORDS = frozenset(
 )
 
 
-def references(value: JSON) -> list[str]:
+def references(value: JSON, where: str = "@context") -> list[str]:
     """The URLs of the documents that an @context value needs first: all but those of the core, each once.
 
-    Raises BadRequestData where the value is no @context or a URL is not absolute.
+    Raises BadRequestData, which says `where`, if the value is no @context or a URL is not absolute.
     """
     found: dict[str, None] = {}
-    for entry in _entries(value, "@context"):
+    for entry in _entries(value, where):
         url = entry if isinstance(entry, str) else entry.get("@import") if isinstance(entry, dict) else None
-        if url is not None and not is_core_url(_checked_url(url, "@context")):
+        if url is not None and not is_core_url(_checked_url(url, where)):
             found[url] = None
     return list(found)
 
@@ -94,9 +94,9 @@ def context_of(document: JSON, url: str) -> JSON:
     if not isinstance(document, dict) or "@context" not in document:
         raise bad_request_data(f"{url} is not a JSON-LD context: it must be an object with a member @context")
     value = document["@context"]
-    if isinstance(value, list):
-        return [_absolute(entry, url) for entry in value]
-    return _absolute(value, url)
+    value = [_absolute(entry, url) for entry in value] if isinstance(value, list) else _absolute(value, url)
+    references(value, url)
+    return value
 
 
 def context_objects(value: JSON, documents: Mapping[str, JSON], *, limit: int) -> list[tuple[str, dict[str, Any]]]:
