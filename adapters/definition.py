@@ -4,10 +4,12 @@
     settings: {site: chalons}           # what the profile asks for; stands in the profile as ${site}
     broker: {url: http://localhost:1026, tenant: chalons, token: "${BROKER_TOKEN}"}
 
-`${name}` is a setting, or else an environment variable; `$${` stands for a plain `${`. Whatever a file says is laid
+`${name}` is a setting, or else an environment variable; within a text a list or mapping stands as JSON, as JMESPath's
+literals want it; `$${` stands for a plain `${`. Whatever a file says is laid
 over its profile, member by member; null takes a member of the profile away.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -209,7 +211,14 @@ def _filled(value: Any, settings: Mapping[str, Any], environment: Mapping[str, s
     whole = _REFERENCE.fullmatch(value)
     if whole and not whole.group(1):
         return found(whole.group(2))  # a lone reference keeps the setting's type: a number, a list, a mapping
-    return _REFERENCE.sub(lambda m: m.group(0)[1:] if m.group(1) else str(found(m.group(2))), value)
+
+    def in_text(match: re.Match[str]) -> str:
+        if match.group(1):
+            return match.group(0)[1:]
+        value = found(match.group(2))
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    return _REFERENCE.sub(in_text, value)
 
 
 def _check(definition: Definition) -> None:

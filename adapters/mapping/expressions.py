@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -28,9 +29,12 @@ _ANY: Any = {"types": []}
 class MappingFunctions(Functions):
     """What a mapping can say beyond JMESPath's own functions. Each answers null where an argument it needs is null."""
 
-    def __init__(self, tables: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None) -> None:
+    def __init__(
+        self, tables: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None, zone: ZoneInfo | None = None
+    ) -> None:
         super().__init__()
         self.tables = tables or {}
+        self.zone = zone
         self.received = ""
 
     @signature({"types": ["string"]}, {"types": ["string", "number", "null"]})
@@ -78,11 +82,22 @@ class MappingFunctions(Functions):
     @signature(_TEXT, _NUMBER)
     def _func_later(self, time: str | None, seconds: float | None) -> str | None:
         """later(time, `-360`): the time so many seconds later, or before."""
-        return None if time is None or seconds is None else to_text(parse_time(time) + timedelta(seconds=seconds))
+        if time is None or seconds is None:
+            return None
+        return to_text(parse_time(time, self.zone) + timedelta(seconds=seconds))
 
     @signature(_ANY)
-    def _func_is_number(self, value: Any) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    def _func_numeric(self, value: Any) -> float | None:
+        """numeric(x): the number that x is, or that its text stands for; null for anything else."""
+        try:
+            return as_number(value)
+        except MappingError:
+            return None
+
+    @signature({"types": ["object"]}, {"types": ["string", "null"]})
+    def _func_pick(self, value: dict[str, Any], key: str | None) -> Any:
+        """pick(`{"a": 1}`, name): the member that an expression names."""
+        return None if key is None else value.get(key)
 
 
 def as_number(value: Any) -> float:

@@ -11,6 +11,9 @@ from adapters.mapping.instants import Instants
 from adapters.mapping.template import EntityTemplate, compile_entity
 from adapters.mapping.times import to_text
 
+NO_FILE = "none"
+"""The file of a table that a profile can use and an installation does not have: no rows."""
+
 
 class Mapper:
     """The compiled entity templates of a definition.
@@ -26,10 +29,11 @@ class Mapper:
                 definition.beside(table.file), table.key, table.delimiter, table.encoding, f"{file}: tables.{name}"
             )
             for name, table in definition.lookup_tables().items()
-        }
-        self._functions = MappingFunctions(tables)
-        self._instants = Instants()
+            if table.file != NO_FILE
+        } | {name: {} for name, table in definition.lookup_tables().items() if table.file == NO_FILE}
         zone = _zone(definition.time_zone, f"{file}: time_zone")
+        self._functions = MappingFunctions(tables, zone)
+        self._instants = Instants()
         self._records = (
             compile_expression(definition.records, self._functions, f"{file}: records") if definition.records else None
         )

@@ -162,7 +162,8 @@ def compile_id(text: str, functions: MappingFunctions, where: str) -> Expression
     texts = _PART.split(text)
     literals, expressions = texts[::2], texts[1::2]
     parts = [compile_expression(each, functions, where) for each in expressions]
-    if not is_uri(literals[0] + "".join("x" + literal for literal in literals[1:])):
+    whole = literals[0] == ""  # an expression at the beginning: whether it makes a URI, only the record tells
+    if not whole and not is_uri(literals[0] + "".join("x" + literal for literal in literals[1:])):
         raise DefinitionError(where, f"must make a URI such as urn:ngsi-ld:Streetlight:{{name}}, not {shown(text)}")
 
     def made(record: Any) -> str:
@@ -172,6 +173,8 @@ def compile_id(text: str, functions: MappingFunctions, where: str) -> Expression
             if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
                 raise MappingError(f"has no text or whole number for the id but {shown(value)}", expression=expression)
             result += quote(str(value), safe=_KEPT) + literal
+        if whole and not is_uri(result):
+            raise MappingError(f"{shown(result)} is not a URI such as urn:ngsi-ld:Garden:1", expression=text)
         return result
 
     return made
@@ -207,7 +210,7 @@ def _compile_attribute(
     unit = spec.unit
     unit_of = None
     if unit is not None and unit.startswith("{"):
-        unit_of = compile_expression(unit.strip("{}"), functions, f"{where}.unit")
+        unit_of = compile_expression(unit[1:-1], functions, f"{where}.unit")
     text = getattr(spec, given[0])
 
     def attribute(record: Any, observed_at: str | None) -> dict[str, Any] | None:

@@ -156,4 +156,4 @@ def _bounded(bounds: tuple[float, ...], where: str) -> Conversion:
 
 
 def _rounded(digits: int) -> Conversion:
-    return lambda value: round(value, digits)
+    return lambda value: round(value, digits or None)

@@ -6,10 +6,10 @@
      "LampMonitorFunction": {"activePower": {"value": 42.6, "timestamp": "2026-03-02T18:04:05Z"}},
      "fault": {"value": false, "timestamp": "2026-03-02T18:04:05Z"}}
 
-Functions stand by their type. `role` is `lamp`, `cabinet` or `other`; `time` is the latest in the message, null where it
-has none; `label` and `asset` are the device's displayName and assetId, which later messages do not repeat, or its name.
-`fault` is there when the message speaks of a fault of the lamp, or announces it: whether any of its faults is on. A
-device with several lamps makes a record of each, the second one's id ending in -2.
+Functions stand by their type. `role` is `lamp`, `cabinet` or `other`; `time` is the latest in the message, null where
+it has none; `label` and `asset` are the device's displayName and assetId, which later messages do not repeat, or its
+name. `fault` is there when the message speaks of a fault of the lamp, or announces it: whether any of its faults is on.
+A device with several lamps makes a record of each, the second one's id ending in -2.
 """
 
 from collections.abc import Iterator, Mapping
