@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import AsyncMongoClient
 
 import data_models
+from broker.changelog.log import ChangeLog
 from broker.contexts import Contexts, ContextSettings
+from broker.notifications.endpoints import EndpointPolicy
+from broker.notifications.notifier import Notifier
 from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
 from broker.store.mongo import MongoStore
@@ -39,18 +42,22 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
     mongo: Client = AsyncMongoClient(
         settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000, appname="beffroi"
     )
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(mongo.close)
         store = MongoStore(mongo, create_tenants=settings.tenant_creation)
+        stack.push_async_callback(store.close)
         contexts = Contexts(_context_settings(settings), lambda tenant: mongo[database_name(tenant)])
+        stack.push_async_callback(contexts.close)
         await contexts.start()
-        try:
-            subscriptions = Subscriptions(mongo, store, contexts, create_tenants=settings.tenant_creation)
-            yield Services(settings, mongo, store, contexts, subscriptions)
-        finally:
-            await contexts.close()
-            await store.close()
-    finally:
-        await mongo.close()
+        endpoints = EndpointPolicy(private=settings.endpoint_private, networks=networks(settings.endpoint_networks))
+        notifier = Notifier(mongo, store, contexts, endpoints=endpoints)
+        stack.push_async_callback(notifier.close)
+        changes = ChangeLog(mongo, [notifier])
+        stack.push_async_callback(changes.stop)
+        # Before the first write is accepted: from here on the log misses none.
+        await changes.start()
+        subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
+        yield Services(settings, mongo, store, contexts, subscriptions)
 
 
 def _context_settings(settings: Settings) -> ContextSettings:
@@ -59,6 +66,11 @@ def _context_settings(settings: Settings) -> ContextSettings:
         default=settings.default_context or None,
         preload=settings.contexts,
         documents={f"{settings.base_url}{data_models.CONTEXT_PATH}": data_models.context()},
-        allowed_networks=tuple(network.strip() for network in settings.context_networks.split(",") if network.strip()),
+        allowed_networks=networks(settings.context_networks),
         timeout=settings.context_timeout,
     )
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """The networks of a setting, such as `10.0.0.0/8,127.0.0.0/8`."""
+    return tuple(network.strip() for network in text.split(",") if network.strip())

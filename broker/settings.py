@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     )
     context_timeout: float = Field(5.0, gt=0, description="Seconds to wait for a remote @context.")
 
+    endpoint_private: bool = Field(
+        True, description="Whether notifications may go to private addresses; false where tenants are strangers."
+    )
+    endpoint_networks: str = Field("", description="Private networks that notifications may go to all the same.")
+
     tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")
     alias: str = Field("beffroi", min_length=1, description="Name of this broker among federated ones.")
 
