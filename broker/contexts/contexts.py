@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
 
 from broker.contexts.documents import Document
 from broker.contexts.flights import Flights
@@ -20,12 +19,12 @@ from broker.contexts.library import Library
 from broker.contexts.memory import Memory
 from broker.contexts.settings import ContextSettings
 from broker.contexts.storage import Storage, Usage
+from broker.store.store import StoreUnavailable
 from ngsi_ld.context import CORE, Context, compile_context, references
 from ngsi_ld.errors import ErrorType, NgsiLdError, bad_request_data
 
 logger = logging.getLogger(__name__)
 
-_COUNT_SECONDS = 1.0
 _BASE_TERMS = 250
 """What a compiled context weighs besides its own terms: it holds those of the core too."""
 
@@ -162,12 +161,11 @@ class Contexts:
         raise bad_request_data(f"The @context refers to documents more than {self._settings.max_depth} deep")
 
     async def _record(self, usages: list[Usage]) -> None:
-        """Counts are worth no failure and no wait: what cannot be stored now is lost."""
+        """Counts are worth no failure: what cannot be stored now is lost."""
         try:
-            async with asyncio.timeout(_COUNT_SECONDS):
-                if usages:
-                    await self._storage.record(usages)
-        except (PyMongoError, TimeoutError) as error:
+            if usages:
+                await self._storage.record(usages)
+        except StoreUnavailable as error:
             logger.warning("The uses of @contexts are not counted: %s", error)
 
     def _forget(self, url: str) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from pymongo.errors import PyMongoError
-
 from broker.contexts.documents import PATH, Document, cached_id, not_available, owner
 from broker.contexts.fetching import Fetcher
 from broker.contexts.flights import Flights
@@ -15,10 +13,10 @@ from broker.contexts.memory import Memory
 from broker.contexts.preloaded import given, preloaded
 from broker.contexts.settings import ContextSettings
 from broker.contexts.storage import Storage
+from broker.store.store import StoreUnavailable
 from ngsi_ld.errors import NgsiLdError
 
 logger = logging.getLogger(__name__)
-_DATABASE_SECONDS = 2.0
 _MOST_FAILURES = 1000
 
 Held = tuple[Document, float]
@@ -54,7 +52,7 @@ class Library:
         """The document at `url`.
 
         Raises LdContextNotAvailable where it cannot be had or belongs to another tenant, BadRequestData where what is
-        there is no JSON-LD context.
+        there is no JSON-LD context, StoreUnavailable where it is stored here and the database is away.
         """
         document = self.preloaded.get(url)
         if document is not None:
@@ -114,18 +112,16 @@ class Library:
             return self._hold(url, replace(copy, fresh_until=self._now() + self._settings.retry_after))
         self._failures.pop(url, None)
         try:
-            async with asyncio.timeout(_DATABASE_SECONDS):
-                await self._storage.save(fetched, self._now())
-        except (PyMongoError, TimeoutError) as error:
+            await self._storage.save(fetched, self._now())
+        except StoreUnavailable as error:
             logger.warning("The @context %s is not kept in the database: %s", url, error)
         return self._hold(url, fetched)
 
     async def _copy(self, url: str) -> Document | None:
         """What was fetched before: as the database has it, or as it is in memory while the database is away."""
         try:
-            async with asyncio.timeout(_DATABASE_SECONDS):
-                return await self._storage.get(None, cached_id(url))
-        except (PyMongoError, TimeoutError) as error:
+            return await self._storage.get(None, cached_id(url))
+        except StoreUnavailable as error:
             logger.warning("The database has no answer for the @context %s: %s", url, error)
             held = self._held.get(url)
             return held[0] if held is not None else None

@@ -9,19 +9,24 @@ The context is kept as JSON text: its keys, which are names and IRIs, are no bus
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import pymongo
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
 
 from broker.contexts.documents import Document, Kind
+from broker.store.store import StoreUnavailable
 
 COLLECTION = "contexts"
+_SECONDS = 2.0
 
 Record = dict[str, Any]
 
@@ -44,8 +49,20 @@ class Stored:
     last_usage: float | None
 
 
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        with pymongo.timeout(_SECONDS):
+            yield
+    except PyMongoError as error:
+        raise StoreUnavailable(f"the database does not answer: {error}") from error
+
+
 class Storage:
-    """The stored @contexts of all tenants; `database` gives that of a tenant, `""` being the default one."""
+    """The stored @contexts of all tenants; `database` gives that of a tenant, `""` being the default one.
+
+    Every method raises StoreUnavailable while the database is away.
+    """
 
     def __init__(
         self, database: Callable[[str], AsyncDatabase[Record]], *, max_cached: int, cache_retention: float
@@ -64,64 +81,73 @@ class Storage:
 
     async def prepare(self) -> None:
         """Let MongoDB drop fetched documents that are not used any more."""
-        await self._collection(None).create_index([("expiry", ASCENDING)], expireAfterSeconds=0)
+        with _answering():
+            await self._collection(None).create_index([("expiry", ASCENDING)], expireAfterSeconds=0)
 
     async def get(self, tenant: str | None, local_id: str) -> Document | None:
         """A document by its local identifier; `tenant` None for a fetched one."""
-        record = await self._collection(tenant).find_one(self._filter(tenant, local_id))
-        return None if record is None else _document(tenant, record)
+        with _answering():
+            record = await self._collection(tenant).find_one(self._filter(tenant, local_id))
+            return None if record is None else _document(tenant, record)
 
     async def use(self, tenant: str | None, local_id: str, now: float) -> Stored | None:
         """The same with its usage so far, and counted as one use more."""
-        record = await self._collection(tenant).find_one_and_update(
-            self._filter(tenant, local_id),
-            {"$inc": {"hits": 1}, "$set": {"lastUsage": now}},
-            return_document=ReturnDocument.BEFORE,
-        )
-        return None if record is None else _stored(tenant, record)
+        with _answering():
+            record = await self._collection(tenant).find_one_and_update(
+                self._filter(tenant, local_id),
+                {"$inc": {"hits": 1}, "$set": {"lastUsage": now}},
+                return_document=ReturnDocument.BEFORE,
+            )
+            return None if record is None else _stored(tenant, record)
 
     async def list(self, tenant: str | None, kinds: Iterable[Kind]) -> list[Stored]:
         """The documents of these kinds, the oldest first."""
-        cursor = (
-            self._collection(tenant)
-            .find({"kind": {"$in": [kind.value for kind in kinds]}})
-            .sort("createdAt", ASCENDING)
-        )
-        return [_stored(tenant, record) async for record in cursor]
+        with _answering():
+            cursor = (
+                self._collection(tenant)
+                .find({"kind": {"$in": [kind.value for kind in kinds]}})
+                .sort("createdAt", ASCENDING)
+            )
+            return [_stored(tenant, record) async for record in cursor]
 
     async def save(self, document: Document, now: float) -> None:
         """Store a document, or its newer copy in the older one's place; its usage is kept."""
-        fields: Record = {
-            "url": document.url,
-            "kind": document.kind.value,
-            "context": orjson.dumps(document.context),
-        }
-        once: Record = {"hits": 0}
-        (once if document.kind is Kind.IMPLICIT else fields)["createdAt"] = document.created_at
-        if document.kind is Kind.CACHED:
-            fields |= {"freshUntil": document.fresh_until, "expiry": self._expiry(now)}
-            fields |= {"etag": document.etag, "lastModified": document.last_modified}
-        collection = self._collection(document.tenant)
-        written = await collection.update_one(
-            {"_id": document.local_id}, {"$set": fields, "$setOnInsert": once}, upsert=True
-        )
-        if written.did_upsert and document.kind is Kind.CACHED:
-            await self._make_room(collection)
+        with _answering():
+            fields: Record = {
+                "url": document.url,
+                "kind": document.kind.value,
+                "context": orjson.dumps(document.context),
+            }
+            once: Record = {"hits": 0}
+            (once if document.kind is Kind.IMPLICIT else fields)["createdAt"] = document.created_at
+            if document.kind is Kind.CACHED:
+                fields |= {"freshUntil": document.fresh_until, "expiry": self._expiry(now)}
+                fields |= {"etag": document.etag, "lastModified": document.last_modified}
+            collection = self._collection(document.tenant)
+            written = await collection.update_one(
+                {"_id": document.local_id}, {"$set": fields, "$setOnInsert": once}, upsert=True
+            )
+            if written.did_upsert and document.kind is Kind.CACHED:
+                await self._make_room(collection)
 
     async def delete(self, tenant: str | None, local_id: str) -> bool:
         """Delete a document; whether it was there."""
-        return (await self._collection(tenant).delete_one(self._filter(tenant, local_id))).deleted_count == 1
+        with _answering():
+            return (await self._collection(tenant).delete_one(self._filter(tenant, local_id))).deleted_count == 1
 
     async def record(self, usages: Iterable[Usage]) -> None:
         """Add what was used to what is stored; a document that has gone meanwhile stays gone."""
-        updates: dict[str | None, list[UpdateOne]] = {}
-        for usage in usages:
-            changed: Record = {"$inc": {"hits": usage.hits}, "$max": {"lastUsage": usage.last}}
-            if usage.document.kind is Kind.CACHED:
-                changed["$max"]["expiry"] = self._expiry(usage.last)
-            updates.setdefault(usage.document.tenant, []).append(UpdateOne({"_id": usage.document.local_id}, changed))
-        for tenant, operations in updates.items():
-            await self._collection(tenant).bulk_write(operations, ordered=False)
+        with _answering():
+            updates: dict[str | None, list[UpdateOne]] = {}
+            for usage in usages:
+                changed: Record = {"$inc": {"hits": usage.hits}, "$max": {"lastUsage": usage.last}}
+                if usage.document.kind is Kind.CACHED:
+                    changed["$max"]["expiry"] = self._expiry(usage.last)
+                updates.setdefault(usage.document.tenant, []).append(
+                    UpdateOne({"_id": usage.document.local_id}, changed)
+                )
+            for tenant, operations in updates.items():
+                await self._collection(tenant).bulk_write(operations, ordered=False)
 
     def _expiry(self, used: float) -> datetime:
         return datetime.fromtimestamp(used + self._cache_retention, UTC)

@@ -88,6 +88,16 @@ async def contexts(mongo_uri, clock):
 
 
 @pytest.fixture
+async def contexts_without_database(clock):
+    """Contexts whose database does not answer."""
+    async with AsyncMongoClient("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=50) as client:
+        settings = ContextSettings(allowed_networks=LOOPBACK, public_url="http://broker.example")
+        each = Contexts(settings, lambda tenant: client[f"contexts-{tenant}"], clock)
+        yield each
+        await each.close()
+
+
+@pytest.fixture
 def refused():
     """A way to say which error is expected: `with refused("BadRequestData", "lamp"): …`."""
 

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from broker.contexts import ContextSettings
 from broker.contexts.freshness import lifetime
+from broker.store.store import StoreUnavailable
 
 NOW = 1_795_453_320.0
 DATE = "Mon, 23 Nov 2026 17:02:00 GMT"
@@ -122,6 +123,19 @@ async def test_a_restart_without_network(contexts, server, clock):
     stale = await (await contexts()).resolve("", url)
 
     assert fresh.iri("lamp") == stale.iri("lamp") == "https://example.org/1/lamp"
+
+
+async def test_without_the_database_what_is_fetched_or_in_memory_still_serves(contexts_without_database, server, clock):
+    server.answers["/c"] = {"@context": {"lamp": "https://example.org/lamp"}}
+    each = contexts_without_database
+    first = await each.resolve("", f"{server.url}/c")
+    clock.now += 10_000
+    server.answers["/c"] = None
+
+    assert first.iri("lamp") == "https://example.org/lamp"
+    assert await each.resolve("", f"{server.url}/c") is first
+    with pytest.raises(StoreUnavailable):
+        await each.resolve("", f"http://broker.example/ngsi-ld/v1/jsonldContexts/{'0' * 32}")
 
 
 async def test_another_worker_sees_a_reload(contexts, server, clock):
