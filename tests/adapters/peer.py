@@ -98,6 +98,10 @@ class Process:
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         )
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def kill(self):
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
