@@ -55,7 +55,7 @@ class Contexts:
     ) -> None:
         self._settings = settings
         self._now = now
-        self._storage = Storage(database, max_cached=settings.max_cached, cache_retention=settings.cache_retention)
+        self._storage = Storage(database, settings)
         self._library = Library(settings, self._storage, now)
         self._compiled: Memory[str | bytes, _Compiled] = Memory(settings.memory_terms)
         self._flights: Flights[tuple[str, str | bytes], _Compiled] = Flights()

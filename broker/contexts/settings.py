@@ -25,6 +25,8 @@ class ContextSettings:
 
     timeout: float = 5.0
     """For everything that one @context needs, however many documents."""
+    database_timeout: float = 2.0
+    """For one answer of the database; a fetched document does without it."""
     max_bytes: int = 4_000_000
     max_redirects: int = 5
     max_depth: int = 8

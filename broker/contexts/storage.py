@@ -23,10 +23,10 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from broker.contexts.documents import Document, Kind
+from broker.contexts.settings import ContextSettings
 from broker.store.store import StoreUnavailable
 
 COLLECTION = "contexts"
-_SECONDS = 2.0
 
 Record = dict[str, Any]
 
@@ -49,27 +49,15 @@ class Stored:
     last_usage: float | None
 
 
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        with pymongo.timeout(_SECONDS):
-            yield
-    except PyMongoError as error:
-        raise StoreUnavailable(f"the database does not answer: {error}") from error
-
-
 class Storage:
     """The stored @contexts of all tenants; `database` gives that of a tenant, `""` being the default one.
 
     Every method raises StoreUnavailable while the database is away.
     """
 
-    def __init__(
-        self, database: Callable[[str], AsyncDatabase[Record]], *, max_cached: int, cache_retention: float
-    ) -> None:
+    def __init__(self, database: Callable[[str], AsyncDatabase[Record]], settings: ContextSettings) -> None:
         self._database = database
-        self._max_cached = max_cached
-        self._cache_retention = cache_retention
+        self._settings = settings
 
     def _collection(self, tenant: str | None) -> AsyncCollection[Record]:
         return self._database(tenant or "")[COLLECTION]
@@ -79,20 +67,28 @@ class Storage:
         kinds = [Kind.CACHED] if tenant is None else [Kind.HOSTED, Kind.IMPLICIT]
         return {"_id": local_id, "kind": {"$in": [kind.value for kind in kinds]}}
 
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            with pymongo.timeout(self._settings.database_timeout):
+                yield
+        except PyMongoError as error:
+            raise StoreUnavailable(f"the database does not answer: {error}") from error
+
     async def prepare(self) -> None:
         """Let MongoDB drop fetched documents that are not used any more."""
-        with _answering():
+        with self._answering():
             await self._collection(None).create_index([("expiry", ASCENDING)], expireAfterSeconds=0)
 
     async def get(self, tenant: str | None, local_id: str) -> Document | None:
         """A document by its local identifier; `tenant` None for a fetched one."""
-        with _answering():
+        with self._answering():
             record = await self._collection(tenant).find_one(self._filter(tenant, local_id))
             return None if record is None else _document(tenant, record)
 
     async def use(self, tenant: str | None, local_id: str, now: float) -> Stored | None:
         """The same with its usage so far, and counted as one use more."""
-        with _answering():
+        with self._answering():
             record = await self._collection(tenant).find_one_and_update(
                 self._filter(tenant, local_id),
                 {"$inc": {"hits": 1}, "$set": {"lastUsage": now}},
@@ -102,7 +98,7 @@ class Storage:
 
     async def list(self, tenant: str | None, kinds: Iterable[Kind]) -> list[Stored]:
         """The documents of these kinds, the oldest first."""
-        with _answering():
+        with self._answering():
             cursor = (
                 self._collection(tenant)
                 .find({"kind": {"$in": [kind.value for kind in kinds]}})
@@ -112,7 +108,7 @@ class Storage:
 
     async def save(self, document: Document, now: float) -> None:
         """Store a document, or its newer copy in the older one's place; its usage is kept."""
-        with _answering():
+        with self._answering():
             fields: Record = {
                 "url": document.url,
                 "kind": document.kind.value,
@@ -132,12 +128,12 @@ class Storage:
 
     async def delete(self, tenant: str | None, local_id: str) -> bool:
         """Delete a document; whether it was there."""
-        with _answering():
+        with self._answering():
             return (await self._collection(tenant).delete_one(self._filter(tenant, local_id))).deleted_count == 1
 
     async def record(self, usages: Iterable[Usage]) -> None:
         """Add what was used to what is stored; a document that has gone meanwhile stays gone."""
-        with _answering():
+        with self._answering():
             updates: dict[str | None, list[UpdateOne]] = {}
             for usage in usages:
                 changed: Record = {"$inc": {"hits": usage.hits}, "$max": {"lastUsage": usage.last}}
@@ -150,10 +146,10 @@ class Storage:
                 await self._collection(tenant).bulk_write(operations, ordered=False)
 
     def _expiry(self, used: float) -> datetime:
-        return datetime.fromtimestamp(used + self._cache_retention, UTC)
+        return datetime.fromtimestamp(used + self._settings.cache_retention, UTC)
 
     async def _make_room(self, collection: AsyncCollection[Record]) -> None:
-        excess = await collection.count_documents({"kind": Kind.CACHED.value}) - self._max_cached
+        excess = await collection.count_documents({"kind": Kind.CACHED.value}) - self._settings.max_cached
         if excess > 0:
             longest_unused = (
                 collection.find({"kind": Kind.CACHED.value}, {"_id": 1}).sort("expiry", ASCENDING).limit(excess)

@@ -91,7 +91,7 @@ async def contexts(mongo_uri, clock):
 async def contexts_without_database(clock):
     """Contexts whose database does not answer."""
     async with AsyncMongoClient("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=50) as client:
-        settings = ContextSettings(allowed_networks=LOOPBACK, public_url="http://broker.example")
+        settings = ContextSettings(allowed_networks=LOOPBACK, public_url="http://broker.example", database_timeout=0.1)
         each = Contexts(settings, lambda tenant: client[f"contexts-{tenant}"], clock)
         yield each
         await each.close()
