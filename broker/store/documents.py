@@ -169,20 +169,20 @@ def _restored_attributes(stored: Document) -> Attributes:
     attributes: Attributes = {}
     for name, instances in stored.items():
         for instance in instances:
-            _restore_instance(instance)
+            geometry = None
+            if (kind := instance["type"]) != "Property":
+                if kind == "GeoProperty":
+                    geometry = instance.pop("geo", None)
+                else:
+                    instance.pop("value", None)
+            for member_name, member in instance.items():
+                if type(member) in _COMPOSITE:
+                    restored = _restored_attributes if member_name == "subs" else _restored_value
+                    instance[member_name] = restored(member)
+            if geometry is not None:
+                instance.setdefault("value", geometry)
         attributes[iri(name)] = instances
     return attributes
-
-
-def _restore_instance(instance: Document) -> None:
-    if (kind := instance["type"]) != "Property":
-        if kind != "GeoProperty":
-            instance.pop("value", None)
-        elif "geo" in instance:
-            instance.setdefault("value", instance.pop("geo"))
-    for name, member in instance.items():
-        if type(member) in _COMPOSITE:
-            instance[name] = _restored_attributes(member) if name == "subs" else _restored_value(member)
 
 
 def _restored_value(value: Any) -> Any:

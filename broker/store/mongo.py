@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pymongo
-from pymongo import ASCENDING, AsyncMongoClient
+from pymongo import AsyncMongoClient
 from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
-from broker.store import catalogue, documents
+from broker.store import catalogue, queries
 from broker.store.catalogue import AttributeUse
 from broker.store.indexes import Indexes
 from broker.store.reads import Reads
@@ -28,7 +28,7 @@ class StoreLimits:
     """Bounds, with defaults measured on two cores: entities in a group, groups in flight, bytes remembered."""
 
     group_size: int = 256
-    reads_in_flight: int = 2
+    reads_in_flight: int = 4
     writes_in_flight: int = 4
     recent_bytes: int = 32 * 1024 * 1024
     timeout_seconds: float = 5.0
@@ -108,23 +108,14 @@ class MongoStore:
         database = await self._database(tenant)
         if limit <= 0:
             return []
-        condition = _condition(query, now)
-        if after is not None:
-            condition = {"$and": [_later(after), condition]}
         with self._asking():
-            found = (
-                await database[ENTITIES]
-                .find(condition, sort=_CREATION_ORDER, skip=offset, limit=limit, batch_size=limit)
-                .to_list()
-            )
-        return [documents.entity(stored) for stored in found]
+            return await queries.page(database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after)
 
     async def count(self, tenant: str, query: Query, *, now: str) -> int:
         """See `Store`."""
         database = await self._database(tenant)
         with self._asking():
-            number: int = await database[ENTITIES].count_documents(_condition(query, now))
-            return number
+            return await queries.count(database[ENTITIES], query, now=now)
 
     async def types(self, tenant: str, *, now: str) -> list[str]:
         """See `Store`."""
@@ -218,25 +209,6 @@ class MongoStore:
             raise StoreUnavailable(f"the database refuses: {error.details}") from error
         except PyMongoError as error:
             raise StoreUnavailable(f"the database does not answer: {error}") from error
-
-
-_CREATION_ORDER = [("createdAt", ASCENDING), ("_id", ASCENDING)]
-
-
-def _later(position: Position) -> dict[str, Any]:
-    """What comes after it in order of creation; the first condition bounds the index, the second splits equals."""
-    return {
-        "createdAt": {"$gte": position.created_at},
-        "$or": [{"createdAt": {"$gt": position.created_at}}, {"_id": {"$gt": position.id}}],
-    }
-
-
-def _condition(query: Any, now: str) -> dict[str, Any]:
-    if isinstance(query, dict):
-        return query
-    from broker.store.filters import mongo_filter
-
-    return mongo_filter(query, now)
 
 
 def _creates(mutation: Mutation) -> bool:
