@@ -7,7 +7,7 @@ journal, in one write for many; then to the outboxes. It returns from a batch wh
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,13 +18,14 @@ from broker.changelog.changes import Change, Document, DocumentChange, Dropped, 
 from broker.changelog.position import Lease, Position
 from broker.contexts import Contexts
 from broker.notifications.deliveries import Deliveries
+from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.journal import Entry, Journal, entry_key
 from broker.notifications.loading import subscriptions_at
 from broker.notifications.matching import selected, triggered
-from broker.notifications.message import Sender
 from broker.notifications.outbox import Policy
 from broker.notifications.post_office import PostOffice
 from broker.notifications.registry import Registered, Registry, registered
+from broker.notifications.senders import senders
 from broker.operations.subscriptions import SUBSCRIPTIONS, subscription_of
 from broker.store.store import Store
 from ngsi_ld.changes import attribute_changes
@@ -42,24 +43,33 @@ _ORDERS_PER_TERM = 1 << 40
 
 
 class Notifier:
-    """The notifications of all tenants, in the process that follows the change log."""
+    """The notifications of all tenants, in the process that follows the change log.
+
+    notifier = Notifier(client, store, contexts)
+    log = ChangeLog(client, [notifier])
+    await log.start()
+    ...
+    await log.stop()
+    await notifier.close()
+    """
 
     def __init__(
         self,
         client: AsyncMongoClient[Any],
         store: Store,
         contexts: Contexts,
-        senders: Mapping[str, Sender],
         policy: Policy | None = None,
+        endpoints: EndpointPolicy | None = None,
     ) -> None:
+        policy, endpoints = policy or Policy(), endpoints or EndpointPolicy()
         self._client = client
         self._store = store
         self._contexts = contexts
         self._registry = Registry()
         self._journal = Journal(client)
         self._deliveries = Deliveries(client)
-        self._senders = senders
-        self._post_office = PostOffice(self._journal, self._deliveries, senders, self._subscription, policy or Policy())
+        self._senders = senders(policy, endpoints)
+        self._post_office = PostOffice(self._journal, self._deliveries, self._senders, self._subscription, policy)
         self._order = 0
         self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
 

@@ -1,89 +1,10 @@
-"""A change log with its notifier on the session's MongoDB, and receivers that are real HTTP servers."""
+"""A broker without its API on the session's MongoDB, and a subscriber."""
 
-import asyncio
-import contextlib
-from dataclasses import dataclass, field
-from dataclasses import replace as with_
-from datetime import UTC, datetime
-
-import orjson
 import pytest
-from aiohttp import web
+from notifying import Receiver, running, serving
 from pymongo import AsyncMongoClient
 
-from broker.changelog.log import ChangeLog
-from broker.contexts import Contexts, ContextSettings
-from broker.notifications.notifier import Notifier
-from broker.notifications.outbox import Policy
-from broker.notifications.senders.http import HttpSender
-from broker.operations.subscriptions import Subscriptions
-from broker.store.mongo import MongoStore
-from broker.store.tenants import database_name, tenant_of
-from ngsi_ld.context import CORE
-from ngsi_ld.datetimes import format_date_time
-from ngsi_ld.entity import Entity
-
-QUICK = Policy(timeout=2.0, first_retry=0.05, longest_retry=0.2)
-
-
-@dataclass
-class Receiver:
-    """A subscriber's HTTP server: what arrived, and how it answers."""
-
-    url: str = ""
-    requests: list = field(default_factory=list)
-    status: int = 204
-    delay: float = 0.0
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def handle(self, request):
-        body = await request.read()
-        self.requests.append((dict(request.headers), body))
-        self.arrived.set()
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        return web.Response(status=self.status)
-
-    @property
-    def notifications(self):
-        return [orjson.loads(body) for _, body in self.requests]
-
-    def values(self, attribute="speed"):
-        """The simplified or normalized value of one attribute in each notification, in order of arrival."""
-        found = []
-        for notification in self.notifications:
-            for entity in notification["data"]:
-                value = entity.get(attribute)
-                found.append(value["value"] if isinstance(value, dict) else value)
-        return found
-
-    async def until(self, count, seconds=10.0):
-        """Waits until so many requests have arrived."""
-        async with asyncio.timeout(seconds):
-            while len(self.requests) < count:
-                self.arrived.clear()
-                await self.arrived.wait()
-
-    async def quiet(self, seconds=0.5):
-        """Whether nothing arrives for a while."""
-        before = len(self.requests)
-        await asyncio.sleep(seconds)
-        return len(self.requests) == before
-
-
-@contextlib.asynccontextmanager
-async def serving(receiver, port=0):
-    app = web.Application()
-    app.router.add_post("/{path:.*}", receiver.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
-    try:
-        yield receiver
-    finally:
-        await runner.cleanup()
+from broker.store.tenants import tenant_of
 
 
 @pytest.fixture
@@ -100,78 +21,6 @@ async def client(mongo_uri):
             if tenant_of(name) is not None:
                 await one.drop_database(name)
         yield one
-
-
-@dataclass
-class Broker:
-    """What the API of a broker does, without the API."""
-
-    client: AsyncMongoClient
-    store: MongoStore
-    contexts: Contexts
-    subscriptions: Subscriptions
-    log: ChangeLog
-    notifier: Notifier
-
-    async def put(self, entity_id, tenant="", types=("T",), **values):
-        """Creates the entity or changes these attributes, to simple values."""
-        now = format_date_time(datetime.now(UTC))
-        attributes = {
-            CORE.iri(name): [{"type": "Property", "value": value, "createdAt": now, "modifiedAt": now}]
-            for name, value in values.items()
-        }
-
-        def mutation(before):
-            if before is None:
-                return Entity(entity_id, [CORE.iri(name) for name in types], attributes, [], now, now)
-            return with_(before, attributes={**before.attributes, **attributes}, modified_at=now)
-
-        await self.store.mutate(tenant, entity_id, mutation)
-
-    async def delete(self, entity_id, tenant=""):
-        await self.store.mutate(tenant, entity_id, lambda _: None)
-
-    async def remove(self, entity_id, *names, tenant=""):
-        gone = {CORE.iri(name) for name in names}
-        await self.store.mutate(
-            tenant,
-            entity_id,
-            lambda before: with_(
-                before, attributes={name: one for name, one in before.attributes.items() if name not in gone}
-            ),
-        )
-
-    async def subscribe(self, url, tenant="", notification=None, endpoint=None, **members):
-        body = {
-            "type": "Subscription",
-            "entities": [{"type": "T"}],
-            "notification": {"endpoint": {"uri": url, **(endpoint or {})}, **(notification or {})},
-            **members,
-        }
-        body = {name: member for name, member in body.items() if member is not None}
-        return await self.subscriptions.create(tenant, body, CORE, format_date_time(datetime.now(UTC)))
-
-    async def waiting(self):
-        return await self.client["beffroi"]["notifications"].count_documents({})
-
-
-@contextlib.asynccontextmanager
-async def running(client, policy=QUICK, **options):
-    """A broker whose change log is followed."""
-    contexts = Contexts(ContextSettings(), lambda tenant: client[database_name(tenant)])
-    await contexts.start()
-    store = MongoStore(client)
-    await store.create_tenant("")
-    http = HttpSender(per_host=32)
-    notifier = Notifier(client, store, contexts, {"http": http, "https": http}, policy)
-    log = ChangeLog(client, [notifier], **options)
-    await log.start()
-    try:
-        yield Broker(client, store, contexts, Subscriptions(client, store, contexts), log, notifier)
-    finally:
-        await log.stop()
-        await notifier.close()
-        await contexts.close()
 
 
 @pytest.fixture

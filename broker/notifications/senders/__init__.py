@@ -1,1 +1,12 @@
 """How a notification travels, by the scheme of its endpoint: HTTP (6.3.8), MQTT (7)."""
+
+from broker.notifications.endpoints import EndpointPolicy
+from broker.notifications.message import Sender
+from broker.notifications.outbox import Policy
+from broker.notifications.senders.http import HttpSender
+
+
+def senders(policy: Policy, endpoints: EndpointPolicy) -> dict[str, Sender]:
+    """What sends to the endpoints of each scheme."""
+    http = HttpSender(per_host=policy.per_endpoint, socket_factory=endpoints.sockets())
+    return {"http": http, "https": http}

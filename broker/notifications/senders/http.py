@@ -17,9 +17,13 @@ _SHOWN = 200
 class HttpSender:
     """Sends over kept connections, at most `per_host` to one host at a time."""
 
-    def __init__(self, *, per_host: int, user_agent: str = "Beffroi") -> None:
+    def __init__(
+        self, *, per_host: int, socket_factory: aiohttp.SocketFactoryType | None = None, user_agent: str = "Beffroi"
+    ) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=per_host, keepalive_timeout=30.0),
+            connector=aiohttp.TCPConnector(
+                limit=0, limit_per_host=per_host, keepalive_timeout=30.0, socket_factory=socket_factory
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": user_agent},
             auto_decompress=False,

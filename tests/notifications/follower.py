@@ -1,0 +1,20 @@
+"""A process that follows the change log and notifies, to be killed: `python follower.py MONGO_URI`."""
+
+import asyncio
+import sys
+
+from notifying import QUICK, running
+from pymongo import AsyncMongoClient
+
+
+async def follow(uri):
+    async with AsyncMongoClient(uri) as client, running(client, QUICK) as broker:
+        said = False
+        while True:
+            if broker.log.following and not said:
+                print("following", flush=True)
+                said = True
+            await asyncio.sleep(0.02)
+
+
+asyncio.run(follow(sys.argv[1]))
