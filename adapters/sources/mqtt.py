@@ -145,8 +145,13 @@ class MqttSource:
             if reason.is_failure:
                 _log.error("%s:%d refuses the connection: %s", options.host, options.port, reason)
                 return
-            _log.info("connected to %s:%d, subscribing to %s", options.host, options.port, self._topic.filter)
             client.subscribe(share + self._topic.filter, options.qos)
+
+        def subscribed(_client: Client, _userdata: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
+            if any(reason.is_failure for reason in reasons):
+                _log.error("%s:%d refuses the topic %s: %s", options.host, options.port, self._topic.filter, reasons[0])
+                return
+            _log.info("subscribed to %s at %s:%d", self._topic.filter, options.host, options.port)
 
         def disconnected(_client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             if reason.is_failure:
@@ -155,7 +160,8 @@ class MqttSource:
         def received(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
             loop.call_soon_threadsafe(self._arrived.put_nowait, message)
 
-        client.on_connect, client.on_disconnect, client.on_message = connected, disconnected, received
+        client.on_connect, client.on_disconnect = connected, disconnected
+        client.on_subscribe, client.on_message = subscribed, received
         properties = None
         if modern:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]

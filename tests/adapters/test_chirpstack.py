@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import aiomqtt
@@ -71,7 +74,7 @@ def sensors(adapter_file, lorawan):
 @pytest.fixture
 async def running(sensors, adapter, tmp_path):
     process = adapter(sensors)
-    await until(lambda: "subscribing" in (tmp_path / "adapter.log").read_text())
+    await until(lambda: "subscribed" in (tmp_path / "adapter.log").read_text())
     return process
 
 
@@ -191,3 +194,37 @@ async def test_a_broker_of_messages_that_goes_away_is_found_again(running, loraw
             return
         await asyncio.sleep(0.2)
     raise AssertionError("the adapter did not come back")
+
+
+@pytest.fixture
+def mosquitto(tmp_path):
+    """A broker that keeps what a dead client had not acknowledged; the one in Python above does not."""
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("mosquitto is not installed")
+    lorawan = Lorawan()
+    file = tmp_path / "mosquitto.conf"
+    file.write_text(f"listener {lorawan.port} 127.0.0.1\nallow_anonymous true\n")
+    process = subprocess.Popen([program, "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield lorawan
+    process.kill()
+    process.wait()
+
+
+async def test_kill_9_in_mid_flow_loses_no_uplink(mosquitto, adapter_file, adapter, peer, tmp_path):
+    settings = {"site": "chalons", "host": "127.0.0.1", "port": mosquitto.port}
+    file = adapter_file({"profile": "chirpstack", "settings": settings})
+    process = adapter(file)
+    await until(lambda: "subscribed" in (tmp_path / "adapter.log").read_text())
+    events = [
+        {**LEVEL, "deviceInfo": {**LEVEL["deviceInfo"], "devEui": f"24e124713c51{number:04x}"}} for number in range(600)
+    ]
+    publishing = asyncio.ensure_future(mosquitto.publish("up", *events))
+
+    for wanted in (30, 500, 1000, 1500):
+        await until(lambda wanted=wanted: len(peer.entities) >= wanted)
+        process.kill()
+        process = adapter(file)
+    await publishing
+
+    await peer.holds(1800, 30)
