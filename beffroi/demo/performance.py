@@ -1,0 +1,214 @@
+"""The whole performance, in the order in which its parts need each other: broker, application, vendors, adapters."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import data_models
+from beffroi.demo import adapters, arrivals, programme
+from beffroi.demo.application import Application
+from beffroi.demo.broker import BrokerClient
+from beffroi.demo.inventory import registers
+from beffroi.demo.ledger import Ledger
+from beffroi.demo.processes import CannotRun, Program, free_port
+from beffroi.demo.territory import SEED, Territory, generate
+from beffroi.demo.vendors import Vendor
+from beffroi.demo.vendors.chirpstack import ChirpStack
+from beffroi.demo.vendors.datex2 import DatexPublisher
+from beffroi.demo.vendors.talq import TalqGateway
+
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the broker listens, where everything is kept, and the MongoDB to use (a private one if empty)."""
+
+    host: str
+    port: int
+    data_dir: Path
+    mongo_uri: str
+
+    @property
+    def url(self) -> str:
+        """The broker, from this machine."""
+        return f"http://{'127.0.0.1' if self.host in ('0.0.0.0', '::') else self.host}:{self.port}"  # noqa: S104
+
+    @property
+    def folder(self) -> Path:
+        """The demonstration's own files: the two ledgers, the adapters' files, the logs."""
+        return self.data_dir / "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs, and what was sent and notified so far. `began`: the monotonic time of the start."""
+
+    options: Options
+    console: Console
+    began: float
+    territory: Territory
+    broker: BrokerClient
+    application: Application
+    vendors: dict[str, Vendor]
+    programs: tuple[Program, ...]
+    sent: Ledger
+    notified: Ledger
+
+
+async def perform(options: Options, console: Console, *, once: bool) -> int:
+    """Starts everything, and stops it all at the end, whatever ends it.
+
+    With `once` it checks that the registers and one round of each feed arrived: 0 or 1. Else it goes on until it is
+    cancelled. Raises `CannotRun` where a program does not run.
+    """
+    async with AsyncExitStack() as running:
+        stage = await _set(options, console, running)
+        return await _while_kept(stage, _once(stage) if once else _endless(stage))
+
+
+async def _set(options: Options, console: Console, running: AsyncExitStack) -> Stage:
+    """Starts the parts, each after those that it needs; `running` stops them in the opposite order."""
+    began = time.monotonic()
+    logs = options.folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    sent = running.enter_context(Ledger(options.folder / "sent.ndjson"))
+    notified = running.enter_context(Ledger(options.folder / "notified.ndjson"))
+
+    broker = await running.enter_async_context(BrokerClient(options.url))
+    serving = await _started("broker", _serve(options), logs, running)
+    with console.status("Starting MongoDB and the broker …"):
+        await _ready(broker, serving)
+
+    application = Application(notified, _teller(console))
+    endpoint = await application.start()
+    running.push_async_callback(application.stop)
+    await application.subscribe(broker, endpoint)
+
+    territory = generate()
+    rng = random.Random(SEED)  # noqa: S311 - made-up values
+    talq_port = free_port()
+    talq_url = f"http://127.0.0.1:{talq_port}"
+    publisher = DatexPublisher(territory.stations, sent, rng)
+    network = ChirpStack(territory.sensors, sent, rng)
+    vendors: dict[str, Vendor] = {
+        "street lighting": TalqGateway(talq_url, territory.lights, territory.cabinets, sent, rng),
+        "traffic": publisher,
+        "irrigation": network,
+    }
+    for vendor in vendors.values():
+        await vendor.start()
+        running.push_async_callback(vendor.stop)
+    files = adapters.write_files(
+        options.folder / "adapters",
+        territory,
+        broker=options.url,
+        talq_port=talq_port,
+        datex_url=publisher.url,
+        mqtt_port=network.port,
+    )
+    adapting = await _started("adapters", ["adapter", "run", *map(str, files)], logs, running)
+    programs = (serving, adapting)
+    return Stage(options, console, began, territory, broker, application, vendors, programs, sent, notified)
+
+
+def _serve(options: Options) -> list[str]:
+    arguments = ["serve", "--host", options.host, "--port", str(options.port), "--data-dir", str(options.data_dir)]
+    arguments += ["--default-context", options.url + data_models.CONTEXT_PATH]
+    return [*arguments, "--mongo-uri", options.mongo_uri] if options.mongo_uri else arguments
+
+
+async def _started(name: str, arguments: list[str], logs: Path, running: AsyncExitStack) -> Program:
+    program = Program(name, arguments, logs / f"{name}.log")
+    await program.start()
+    running.push_async_callback(program.stop)
+    return program
+
+
+async def _ready(broker: BrokerClient, program: Program) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not await broker.ready():
+        if not program.running or time.monotonic() > deadline:
+            raise CannotRun(program)
+        await asyncio.sleep(0.05)
+
+
+async def _while_kept(stage: Stage, acting: Coroutine[None, None, int]) -> int:
+    """Acts, and meanwhile starts each program again that dies."""
+    tasks = [asyncio.create_task(acting)]
+    tasks += [asyncio.create_task(program.keep(stage.console.print)) for program in stage.programs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _once(stage: Stage) -> int:
+    """The registers and one round of each feed, and what became of them."""
+    ids = await _seed(stage)
+    await _first_rounds(stage)
+    feeds = {pair for pair in stage.sent.pairs if pair[1]}
+    with stage.console.status("Waiting for the last notifications …"):
+        await arrivals.all_notified(ids | feeds, stage.notified)
+    found = await arrivals.check(stage.broker, ids, feeds, stage.notified)
+    stage.console.print(arrivals.table(found))
+    stage.console.print(f"{time.monotonic() - stage.began:.1f} s in all, the start of MongoDB and the broker included.")
+    return 0 if all(each.complete for each in found) else 1
+
+
+async def _endless(stage: Stage) -> int:
+    """The same start, then changes as they happen."""
+    await _seed(stage)
+    await _first_rounds(stage)
+    first = stage.application.first
+    stage.console.print(programme.text(stage.options.url, stage.options.folder))
+    if first is not None:
+        stage.console.print(f"The first notification came {first - stage.began:.1f} s after the start.\n")
+    await asyncio.gather(*(vendor.keep_sending() for vendor in stage.vendors.values()))
+    return 0
+
+
+async def _seed(stage: Stage) -> set[tuple[str, str]]:
+    """Puts the town's registers into the broker; the entities, as pairs of a ledger."""
+    content = registers(stage.territory)
+    with _progress(stage.console) as progress:
+        bars = {name: progress.add_task(name, total=len(entities)) for name, entities in content.items()}
+        for name, bar in bars.items():
+            await stage.broker.upsert(content[name], partial(progress.advance, bar))
+    return {(entity["id"], "") for entities in content.values() for entity in entities}
+
+
+async def _first_rounds(stage: Stage) -> None:
+    """Each vendor's system hands over all it knows, the three at the same time."""
+    with _progress(stage.console) as progress:
+
+        async def one(name: str, vendor: Vendor) -> None:
+            bar = progress.add_task(f"{name} ({vendor.protocol})", total=None)
+            things = await vendor.round()
+            progress.update(bar, total=things, completed=things)
+
+        await asyncio.gather(*(one(name, vendor) for name, vendor in stage.vendors.items()))
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        console.print(f"{datetime.now():%H:%M:%S}  notified of  {line}", markup=False, highlight=False, style="dim")
+
+    return tell
