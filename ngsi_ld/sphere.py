@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry as Shape  # type: ignore[import-u
 
 from ngsi_ld.geojson import Geometry
 
-__all__ = ["EARTH_RADIUS", "Shape", "distance", "haversine", "shape_of"]
+__all__ = ["EARTH_RADIUS", "Shape", "distance", "haversine", "metres_between", "shape_of"]
 
 EARTH_RADIUS = 6371008.8
 """Metres: the mean radius of WGS 84."""
@@ -49,6 +49,14 @@ def distance(one: Shape, other: Shape) -> float:
         metres = haversine(*here, *there)
         longitude, latitude = here
     return metres
+
+
+def metres_between(geometry: Geometry, reference: Geometry, shape: Shape) -> float:
+    """The least distance from a geometry to a reference, of which the shape is at hand; quick between points."""
+    if geometry["type"] == "Point" and reference["type"] == "Point":
+        here, there = geometry["coordinates"], reference["coordinates"]
+        return haversine(here[0], here[1], there[0], there[1])
+    return distance(shape_of(geometry), shape)
 
 
 def haversine(longitude: float, latitude: float, other_longitude: float, other_latitude: float) -> float:

@@ -14,7 +14,7 @@ import shapely  # type: ignore[import-untyped]
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.geojson import Geometry, check_coordinates
 from ngsi_ld.names import Names, checked_name
-from ngsi_ld.sphere import Shape, distance, shape_of
+from ngsi_ld.sphere import Shape, metres_between, shape_of
 
 RELATIONS: dict[str, Callable[[Shape, Shape], bool]] = {
     "within": shapely.within,
@@ -51,12 +51,10 @@ class GeoQuery:
 
     def matches(self, geometry: Geometry) -> bool:
         """Whether a target geometry satisfies the condition."""
-        target = shape_of(geometry)
-        if self.max_distance is not None:
-            return distance(target, self.reference) <= self.max_distance
-        if self.min_distance is not None:
-            return distance(target, self.reference) > self.min_distance
-        return bool(RELATIONS[self.relation](target, self.reference))
+        if self.relation == "near":
+            metres = metres_between(geometry, self.geometry, self.reference)
+            return metres <= self.max_distance if self.max_distance is not None else metres > (self.min_distance or 0)
+        return bool(RELATIONS[self.relation](shape_of(geometry), self.reference))
 
 
 def parse_geo_query(

@@ -2,5 +2,6 @@
 
 from broker.store.filters.filter import Filter, Mongo
 from broker.store.filters.query import mongo_filter
+from broker.store.filters.sort import Sort, mongo_sort
 
-__all__ = ["Filter", "Mongo", "mongo_filter"]
+__all__ = ["Filter", "Mongo", "Sort", "mongo_filter", "mongo_sort"]
