@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from ngsi_ld.attributes import KINDS
+from ngsi_ld.attributes import KINDS, NULL
 from ngsi_ld.changes import AttributeChange, Trigger
 from ngsi_ld.entity import Attributes, Entity, Instance
 from ngsi_ld.names import Names
@@ -109,8 +109,11 @@ def _whole(subscription: Subscription, markers: list[Instance]) -> list[Instance
 
 
 def _marker(subscription: Subscription, before: Instance, names: Names, at: str) -> Instance:
-    kind = KINDS["Property" if subscription.view.form in _SIMPLIFIED else before["type"]]
-    members: dict[str, Any] = {"type": kind.name, kind.member: kind.null}
+    form = subscription.view.form
+    kind = KINDS["Property" if form in _SIMPLIFIED else before["type"]]
+    # As the entity model has it, and not as it is written: a ListRelationship holds objects with the URI.
+    null = [{"object": NULL}] if kind.name == "ListRelationship" and form is Form.CONCISE else kind.null
+    members: dict[str, Any] = {"type": kind.name, kind.member: null}
     members.update((name, value) for name, value in before.items() if name in _REPEATED)
     if subscription.view.sys_attrs:
         members["deletedAt"] = at

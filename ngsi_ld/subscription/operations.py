@@ -10,7 +10,7 @@ from ngsi_ld.expiry import expired
 from ngsi_ld.names import Names, checked_uri
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import View
-from ngsi_ld.subscription.members import MEMBERS, READ_ONLY, Parameters, parse_condition
+from ngsi_ld.subscription.members import MEMBERS, PARAMETERS_READ_ONLY, READ_ONLY, Parameters, parse_condition
 from ngsi_ld.subscription.subscription import TYPE, Definition, Join, Status, Subscription
 from ngsi_ld.subscription.values import Vocabulary, shown
 
@@ -82,7 +82,17 @@ def _given(body: Any, what: str) -> dict[str, Any]:
 
 
 def _settable(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name in MEMBERS or name == "q"}
+    """What of it is stored: neither read-only members nor those that are private to the client, at any depth."""
+    stored = {name: _without_private(value) for name, value in given.items() if name in MEMBERS or name == "q"}
+    if isinstance(parameters := stored.get("notification"), dict):
+        stored["notification"] = {name: value for name, value in parameters.items() if name not in PARAMETERS_READ_ONLY}
+    return stored
+
+
+def _without_private(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_private(member) for name, member in value.items() if not name.startswith("_")}
+    return [_without_private(element) for element in value] if isinstance(value, list) else value
 
 
 def _check_expiry(given: Mapping[str, Any], subscription: Subscription, now: str) -> None:
