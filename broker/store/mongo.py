@@ -32,7 +32,7 @@ class StoreLimits:
     writes_in_flight: int = 4
     recent_bytes: int = 32 * 1024 * 1024
     timeout_seconds: float = 5.0
-    query_seconds: float = 20.0
+    query_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +108,25 @@ class MongoStore:
         database = await self._database(tenant)
         if limit <= 0:
             return []
-        with self._asking():
+        with self._asking(self._limits.query_seconds):
             return await queries.page(database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after)
 
     async def count(self, tenant: str, query: Query, *, now: str) -> int:
         """See `Store`."""
         database = await self._database(tenant)
-        with self._asking():
+        with self._asking(self._limits.query_seconds):
             return await queries.count(database[ENTITIES], query, now=now)
 
     async def types(self, tenant: str, *, now: str) -> list[str]:
         """See `Store`."""
         database = await self._database(tenant)
-        with self._asking():
+        with self._asking(self._limits.query_seconds):
             return await catalogue.types(database[ENTITIES], now)
 
     async def attributes_by_type(self, tenant: str, *, now: str) -> dict[str, list[str]]:
         """See `Store`."""
         database = await self._database(tenant)
-        with self._asking():
+        with self._asking(self._limits.query_seconds):
             return await catalogue.attributes_by_type(database[ENTITIES], now)
 
     async def attribute_uses(
@@ -134,22 +134,22 @@ class MongoStore:
     ) -> list[AttributeUse]:
         """See `Store`."""
         database = await self._database(tenant)
-        with self._asking():
+        with self._asking(self._limits.query_seconds):
             return await catalogue.attribute_uses(database[ENTITIES], now, of_type=of_type, attribute=attribute)
 
     async def tenant_exists(self, tenant: str) -> bool:
         """See `Store`."""
-        with self._asking():
+        with self._asking(self._limits.timeout_seconds):
             return await self._tenants.exists(tenant)
 
     async def create_tenant(self, tenant: str) -> None:
         """See `Store`."""
-        with self._asking():
+        with self._asking(self._limits.timeout_seconds):
             await self._tenants.create(tenant)
 
     async def tenants(self) -> list[str]:
         """See `Store`."""
-        with self._asking():
+        with self._asking(self._limits.timeout_seconds):
             return await self._tenants.all()
 
     async def close(self) -> None:
@@ -160,7 +160,7 @@ class MongoStore:
         await self.indexes.settled()
 
     async def _database(self, tenant: str) -> Any:
-        with self._asking():
+        with self._asking(self._limits.timeout_seconds):
             return await self._tenants.existing(tenant)
 
     async def _existing(self, tenant: str) -> _Lanes:
@@ -168,7 +168,7 @@ class MongoStore:
 
     async def _for_writing(self, tenant: str, mutations: Sequence[Mutation]) -> _Lanes:
         """The lanes of a tenant not seen before; it is created if one of the mutations creates an entity."""
-        with self._asking():
+        with self._asking(self._limits.timeout_seconds):
             if not await self._tenants.exists(tenant) and not any(map(_creates, mutations)):
                 raise nonexistent_tenant(tenant)
             return self._open(tenant, await self._tenants.for_writing(tenant))
@@ -195,15 +195,15 @@ class MongoStore:
         return lanes
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _asking(self, seconds: float) -> Iterator[None]:
         """Turns what MongoDB raises into what the contract says, and bounds the time."""
         try:
-            with pymongo.timeout(self._limits.query_seconds):
+            with pymongo.timeout(seconds):
                 yield
         except ExecutionTimeout as error:
             raise NgsiLdError(
                 ErrorType.TOO_COMPLEX_QUERY,
-                f"the query takes longer than {self._limits.query_seconds:g} s: ask for less, or for a type",
+                f"the query takes longer than {seconds:g} s: ask for less, or for a type",
             ) from error
         except OperationFailure as error:
             raise StoreUnavailable(f"the database refuses: {error.details}") from error
