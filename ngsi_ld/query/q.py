@@ -121,7 +121,7 @@ class _Parser:
         self.expand = frozenset([names.iri(name) for name in expand])
 
     def whole(self) -> Condition:
-        condition = self.alternatives(1)
+        condition = self.alternatives(0)
         self.cursor.expect_end("an operator, ; or |")
         return condition
 

@@ -79,6 +79,9 @@ def aimed(draw, stored):
         places += [(f"{path}[{name}]", item) for name, item in inner.items() if "." not in name] * 3
         if "languageMap" in instance:
             places += [(f"{path}[*]", value)]
+    if isinstance(value, list):  # whose items have members, which a path does not reach
+        places += [(f"{path}[{name}]", item[name]) for item in value if isinstance(item, dict) for name in item] * 3
+        places = [place for place in places if "." not in place[0].partition("[")[2]]
     path, value = draw(st.sampled_from(places or [(path, 1)]))
     if isinstance(value, list) and value:
         value = draw(st.sampled_from(value))
@@ -156,7 +159,7 @@ def collection(mongo_uri):
 
 
 @settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

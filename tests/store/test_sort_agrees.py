@@ -32,7 +32,7 @@ def collection(mongo_uri):
         client.drop_database("sort_agrees")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     stored=st.lists(entities(), min_size=4, max_size=14),
     asked=st.lists(st.lists(terms, min_size=1, max_size=3).map(",".join), min_size=3, max_size=6),
