@@ -1,7 +1,7 @@
-"""Date-times (4.6.3): `YYYY-MM-DDThh:mm:ss[.ffffff]Z`, always UTC, kept as text in canonical form.
+"""Date-times (4.6.3): `YYYY-MM-DDThh:mm:ss[.ffffff]Z`, always UTC, kept as it was given.
 
-In canonical form (a point for the fraction, no zeros at its end) equal instants are equal texts, and a text without
-its final Z sorts by time.
+To compare them there is a canonical form (a point for the fraction, no zeros at its end): equal instants are equal
+texts then, and a text without its final Z sorts by time.
 """
 
 import re
@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from ngsi_ld.errors import bad_request_data
 
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?Z")
+
+_WHOLE_SECONDS = len("2026-11-23T17:02:00Z")
 
 
 def parse_date_time(text: str) -> datetime | None:
@@ -23,12 +25,18 @@ def parse_date_time(text: str) -> datetime | None:
 
 
 def checked_date_time(value: object, where: str) -> str:
-    """The canonical form of `value`; else BadRequestData that names `where` it stood."""
-    if isinstance(value, str) and (match := _DATE_TIME.fullmatch(value)) and parse_date_time(value) is not None:
-        seconds, fraction = match.groups()
-        fraction = fraction.rstrip("0") if fraction else ""
-        return f"{seconds}.{fraction}Z" if fraction else f"{seconds}Z"
+    """`value` if it is a date-time, with a point for the fraction; else BadRequestData that names where it stood."""
+    if isinstance(value, str) and parse_date_time(value) is not None:
+        return value.replace(",", ".")
     raise bad_request_data(f"{where} must be a UTC date-time such as 2026-11-23T17:02:00Z, not {value!r}")
+
+
+def canonical_date_time(text: str) -> str:
+    """The canonical form of a date-time: `2026-11-23T17:02:00,500Z` becomes `2026-11-23T17:02:00.5Z`."""
+    if len(text) == _WHOLE_SECONDS:
+        return text
+    seconds, fraction = text[: _WHOLE_SECONDS - 1], text[_WHOLE_SECONDS:-1].rstrip("0")
+    return f"{seconds}.{fraction}Z" if fraction else f"{seconds}Z"
 
 
 def format_date_time(instant: datetime) -> str:

@@ -1,6 +1,14 @@
 """Transient entities and attributes (4.22): past their `expiresAt` they are not there, whatever still stores them."""
 
+from typing import Any
+
+from ngsi_ld.datetimes import canonical_date_time, checked_date_time
 from ngsi_ld.entity import Entity
+
+
+def checked_expiry(value: Any) -> str:
+    """An `expiresAt` in canonical form, in which it is kept; BadRequestData for what is no date-time."""
+    return canonical_date_time(checked_date_time(value, "expiresAt"))
 
 
 def expired(expires_at: str, now: str) -> bool:

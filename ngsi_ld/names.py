@@ -7,11 +7,17 @@ from ngsi_ld.errors import bad_request_data
 
 _NAME = re.compile(r"[^\W\d_]\w*(?::[^\W\d_]\w*)?")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`\x00-\x20]+")
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that show nothing, besides those that `str.isprintable` knows: two ids must not look the same."""
 
 
 def is_uri(text: object) -> bool:
-    """Whether it is an absolute URI or IRI (RFC 3986, 3987): a scheme, a colon, and no white space."""
-    return isinstance(text, str) and _URI.fullmatch(text) is not None
+    """Whether it is an absolute URI or IRI (RFC 3986, 3987): a scheme, a colon, and only what can be seen."""
+    if not isinstance(text, str) or _URI.fullmatch(text) is None:
+        return False
+    return text.isascii() or (text.isprintable() and _INVISIBLE.search(text) is None)
 
 
 def is_name(text: str) -> bool:
@@ -21,7 +27,7 @@ def is_name(text: str) -> bool:
 
 def checked_uri(value: object, where: str) -> str:
     """`value` if it is an absolute URI; else BadRequestData that names `where` it stood."""
-    if isinstance(value, str) and _URI.fullmatch(value):
+    if isinstance(value, str) and is_uri(value):
         return value
     raise bad_request_data(f"{where} must be an absolute URI such as urn:ngsi-ld:Streetlight:1, not {_shown(value)}")
 

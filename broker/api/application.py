@@ -169,7 +169,8 @@ def _headers(pairs: list[Header]) -> dict[bytes, bytes]:
 
 
 def _allow(methods: dict[str, Endpoint]) -> Header:
-    allowed = [*methods, "HEAD", "OPTIONS"] if "GET" in methods else [*methods, "OPTIONS"]
+    allowed = [method for method, endpoint in methods.items() if endpoint.documented]
+    allowed += ["HEAD", "OPTIONS"] if "GET" in methods else ["OPTIONS"]
     return (b"allow", ", ".join(allowed).encode())
 
 

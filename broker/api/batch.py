@@ -86,6 +86,8 @@ async def _elements(request: Request, read: Callable[[Any, Names], Element]) -> 
     elements: list[Element | Unreadable] = []
     for body in listed:
         try:
+            if names is not None and isinstance(body, dict) and "@context" in body:
+                raise bad_request_data("an element of a body of type application/json has no @context")
             elements.append(read(body, names or await _own_context(request, body)))
         except NgsiLdError as error:
             if error.type is ErrorType.INVALID_REQUEST:

@@ -29,6 +29,8 @@ class Endpoint:
     answers: tuple[str, ...] = PLAIN
     statuses: tuple[int, ...] = (200,)
     schema: str = ""
+    documented: bool = True
+    """Whether Allow headers and the OpenAPI document name it; false where it only says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,13 @@ async def _delete(request: Request) -> Response:
     return no_content()
 
 
+async def _without_id(request: Request) -> Response:
+    # 5.6.17.4, 5.6.18.4: an id that is not present is an error of the data, not of the method.
+    raise bad_request_data(f"{request.method} needs the id of an entity in the path: /entities/urn:ngsi-ld:…")
+
+
+_WITHOUT_ID = Endpoint("Replace or Merge Entity", "5.6.17, 5.6.18", _without_id, bodies=PATCH_BODY, documented=False)
+
 RESOURCES = (
     Resource(
         "/entities",
@@ -122,6 +129,8 @@ RESOURCES = (
             "DELETE": Endpoint(
                 "Purge Entities", "5.6.21", _purge, SELECTION_PARAMETERS | {"drop", "keep"}, statuses=(204,)
             ),
+            "PUT": _WITHOUT_ID,
+            "PATCH": _WITHOUT_ID,
         },
     ),
     Resource(

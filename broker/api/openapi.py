@@ -48,7 +48,9 @@ def _path(resource: Resource) -> dict[str, Any]:
         if segment.startswith("{")
     ]
     operations = {
-        method.lower(): _operation(method, resource, endpoint) for method, endpoint in resource.methods.items()
+        method.lower(): _operation(method, resource, endpoint)
+        for method, endpoint in resource.methods.items()
+        if endpoint.documented
     }
     shared = [*in_path, {"$ref": "#/components/parameters/NGSILD-Tenant"}]
     return {"summary": resource.summary, "parameters": shared, **operations}

@@ -22,7 +22,6 @@ _REMEMBERED_NAMES = 1024
 
 _ABSOLUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+\-.]*|_):\S*")
 _KEYWORD_LIKE = re.compile(r"@[A-Za-z]+")
-_PREFIXED_NAME = re.compile(r"[^\W\d_]\w*:[^\W\d_]\w*")
 
 _Mapping = Mapping[str, Any]
 """A term as PyLD keeps it: `{"@id": IRI, "@type": …, "@container": […], "_prefix": bool, "reverse": bool, …}`."""
@@ -78,7 +77,7 @@ class Context:
     def term(self, iri: str) -> str:
         """The short name of an IRI: its term, else the name in the default vocabulary, else `prefix:name`, else itself.
 
-        What is short here is an NGSI-LD name (4.6.2), and `iri` gives the IRI back for it.
+        As JSON-LD has it, `prefix:name` may be `ngsi-ld:default-context/lamp`. `iri` gives the IRI back for it.
         """
         term = self._terms.get(iri)
         return self._shortened(iri) if term is None else term
@@ -109,7 +108,7 @@ class Context:
         prefixed = (
             f"{prefix}:{iri[len(start) :]}" for prefix, start in self._prefixes.items() if iri.startswith(start)
         )
-        usable = (name for name in prefixed if _PREFIXED_NAME.fullmatch(name) and self._means(name, iri))
+        usable = (name for name in prefixed if self._means(name, iri))
         return min(usable, key=_shortest, default=iri)
 
     def _means(self, name: str, iri: str) -> bool:

@@ -5,10 +5,10 @@ from dataclasses import replace as with_
 from typing import Any
 
 from ngsi_ld.attributes import NULL, SYSTEM_MEMBERS, VALUE_MEMBERS
-from ngsi_ld.datetimes import checked_date_time
 from ngsi_ld.entity import Attributes, Entity
 from ngsi_ld.errors import bad_request_data, invalid_request
 from ngsi_ld.expansion.instance import Fill, expand_attribute
+from ngsi_ld.expiry import checked_expiry
 from ngsi_ld.names import Names, checked_name, checked_uri
 from ngsi_ld.scopes import checked_scopes
 
@@ -33,7 +33,7 @@ class Fragment:
 def expand_entity(body: Any, names: Names, now: str) -> Entity:
     """A whole entity; raises BadRequestData that names the member at fault, InvalidRequest if it is no JSON object."""
     checked_object(body)
-    entity_id = checked_uri(body.get("id", body.get("@id")), "id")
+    entity_id = checked_id(body.get("id", body.get("@id")))
     types = _types(body, names)
     if not types:
         raise bad_request_data("type is missing: name the entity's type, such as Streetlight")
@@ -45,7 +45,7 @@ def expand_entity(body: Any, names: Names, now: str) -> Entity:
         scope=checked_scopes(body["scope"]) if "scope" in body else [],
         created_at=now,
         modified_at=now,
-        expires_at=None if expires_at is None else checked_date_time(expires_at, "expiresAt"),
+        expires_at=None if expires_at is None else checked_expiry(expires_at),
     )
 
 
@@ -79,7 +79,7 @@ def expand_fragment(body: Any, names: Names, now: str, fill: Fill) -> Fragment:
     if scope is not None:
         scope = [] if nulls and scope == NULL else checked_scopes(scope)
     if expires_at is not None:
-        expires_at = "" if nulls and expires_at == NULL else checked_date_time(expires_at, "expiresAt")
+        expires_at = "" if nulls and expires_at == NULL else checked_expiry(expires_at)
     return Fragment(
         id=None if entity_id is None else checked_uri(entity_id, "id"),
         types=_types(body, names),
@@ -94,6 +94,13 @@ def checked_object(body: Any) -> None:
     if type(body) is not dict:
         kind = "a list" if isinstance(body, list) else repr(body)
         raise invalid_request(f"The body must be one JSON object, not {kind}")
+
+
+def checked_id(value: Any) -> str:
+    """The id of an entity: any URI but NGSI-LD Null (5.5.4)."""
+    if value == NULL:
+        raise bad_request_data(f"id is {NULL}, which stands for deletion and names nothing")
+    return checked_uri(value, "id")
 
 
 def _types(body: dict[str, Any], names: Names) -> list[str]:

@@ -12,6 +12,9 @@ from ngsi_ld.names import Names, checked_name
 MAX_SUB_ATTRIBUTE_DEPTH = 24
 """How deeply sub-attributes may nest: each is several levels of a stored document, which has about a hundred."""
 
+_LANG_STRING = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
+_PLACES = frozenset({"location", "observationSpace", "operationSpace"})
+
 _IGNORED = SYSTEM_MEMBERS | {"instanceId"}
 _REFUSED = OUTPUT_MEMBERS - _IGNORED
 _PROOF_ONLY = PROOF_MEMBERS.keys() - MEMBERS.keys()
@@ -51,7 +54,11 @@ def expand_attribute(name: str, value: Any, names: Names, now: str, fill: Fill, 
             if len({one.get("datasetId") for one in instances}) < len(instances):
                 raise bad_request_data("two of its instances have the same datasetId (or both have none)")
             return instances
-        return [expand_instance(value, names, now, fill, depth, members)]
+        instance = expand_instance(value, names, now, fill, depth, members)
+        if name in _PLACES and depth == 1 and instance.get("type", "GeoProperty") != "GeoProperty":
+            if not is_deletion(instance):
+                raise bad_request_data(f"it must be a GeoProperty with a GeoJSON geometry, not a {instance['type']}")
+        return [instance]
     except NgsiLdError as error:
         raise NgsiLdError(error.type, f"{name}: {error.detail}") from None
 
@@ -64,7 +71,7 @@ def expand_instance(
     With a partial `fill` the `type` is there only where the client gave it or a value member tells it.
     """
     if type(body) is not dict or is_geometry(body):
-        return _bare(body, names, now, fill)
+        return _bare(body, names, now, fill, members)
     stated = body.get("type", body.get("@type"))
     kind = KINDS.get(stated) if isinstance(stated, str) else None
     given = VALUE_MEMBERS & body.keys()
@@ -72,7 +79,7 @@ def expand_instance(
         if stated is not None and given:
             raise bad_request_data(f"type must be one of {', '.join(KINDS)}, not {stated!r}")
         if not given and (fill not in _PARTIAL or stated is not None):
-            return _bare(body, names, now, fill)
+            return _bare(body, names, now, fill, members)
         if given:
             kind = _inferred(given, body)
     elif given - {kind.member}:
@@ -90,13 +97,13 @@ def is_deletion(instance: Instance) -> bool:
     return kind is not None and cast("dict[str, Any]", instance).get(kind.member) == kind.null
 
 
-def _bare(value: Any, names: Names, now: str, fill: Fill) -> Instance:
+def _bare(value: Any, names: Names, now: str, fill: Fill, members: dict[str, Check]) -> Instance:
     if value == NULL and fill is Fill.WHOLE:
         raise bad_request_data(f"it is {NULL}, which only an update or a merge may send, to delete")
     if value is None:
         raise bad_request_data("it must not be null; leave it out, or send urn:ngsi-ld:null to delete it")
     nulls = fill is Fill.MERGE or value == NULL
-    kind, check = ("GeoProperty", geometry_value) if is_geometry(value) else ("Property", MEMBERS["value"])
+    kind, check = ("GeoProperty", geometry_value) if is_geometry(value) else ("Property", members["value"])
     return {"type": kind, "value": check(value, names, nulls), "createdAt": now, "modifiedAt": now}
 
 
@@ -114,14 +121,17 @@ def _members(
     subs: Attributes = {}
     if kind is not None:
         instance["type"] = kind.name
-    value_nulls = fill is not Fill.WHOLE
-    member_nulls = fill in _PARTIAL
     for name, value in body.items():
         check = members.get(name)
         if check is not None:
             if name == "value" and kind is not None and kind.name == "GeoProperty":
                 check = geometry_value
-            nulls = member_nulls or (value_nulls and name in VALUE_MEMBERS and _is_null(value, kind))
+            if fill is Fill.MERGE:
+                nulls = True
+            elif name in VALUE_MEMBERS:
+                nulls = fill is not Fill.WHOLE and _is_null(value, kind)
+            else:
+                nulls = fill is Fill.PART
             instance[name] = check(value, names, nulls)
         elif name in ("type", "@type") or name in _IGNORED:
             continue
@@ -153,6 +163,8 @@ def _checked_combination(instance: dict[str, Any], kind: Kind) -> None:
         raise bad_request_data(f"unitCode does not go with a {kind.name}")
     if "objectType" in instance and kind.name in _WITHOUT_OBJECT_TYPE:
         raise bad_request_data(f"objectType does not go with a {kind.name}")
+    if kind.name == "LanguageProperty" and instance.get("valueType", _LANG_STRING) not in (_LANG_STRING, NULL):
+        raise bad_request_data("the valueType of a LanguageProperty can only be langString (5.2.32)")
 
 
 def _looks_like_instance(body: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from ngsi_ld.attributes import NULL
 from ngsi_ld.datetimes import checked_date_time
 from ngsi_ld.errors import bad_request_data
+from ngsi_ld.expiry import checked_expiry
 from ngsi_ld.geojson import checked_geometry
 from ngsi_ld.names import Names, checked_uri
 
@@ -83,8 +84,8 @@ def _language_map(value: Any, _names: Names, nulls: bool) -> Any:
 
 
 def _json(value: Any, _names: Names, nulls: bool) -> Any:
-    if value is None:
-        raise bad_request_data("json must not be null itself")
+    if not isinstance(value, dict | list) and not (value == NULL and nulls):
+        raise bad_request_data(f"json must be a JSON object or a list, not {value!r} (4.5.24)")
     return checked_json(value, "json", nulls)
 
 
@@ -134,11 +135,12 @@ def _names_of(member: str) -> Check:
     return check
 
 
-def _date_time(member: str) -> Check:
-    def check(value: Any, _names: Names, nulls: bool) -> Any:
-        return value if value == NULL and nulls else checked_date_time(value, member)
+def _observed_at(value: Any, _names: Names, nulls: bool) -> Any:
+    return value if value == NULL and nulls else checked_date_time(value, "observedAt")
 
-    return check
+
+def _expires_at(value: Any, _names: Names, nulls: bool) -> Any:
+    return value if value == NULL and nulls else checked_expiry(value)
 
 
 def _dataset_id(value: Any, _names: Names, _nulls: bool) -> Any:
@@ -147,11 +149,19 @@ def _dataset_id(value: Any, _names: Names, _nulls: bool) -> Any:
     return value if value == "@none" else checked_uri(value, "datasetId")
 
 
-def _proof(member: str) -> Check:
+def _sealed(member: str) -> Check:
     def check(value: Any, _names: Names, _nulls: bool) -> Any:
-        return checked_json(value, member, nulls=False)
+        if isinstance(value, str) and value:
+            return value
+        raise bad_request_data(f"{member} must be a text, not {value!r}")
 
     return check
+
+
+def _proof(value: Any, _names: Names, nulls: bool) -> Any:
+    if not isinstance(value, dict) and not (value == NULL and nulls):
+        raise bad_request_data(f"value must be a proof, a JSON object, not {value!r}")
+    return checked_json(value, "value", nulls)
 
 
 MEMBERS: dict[str, Check] = {
@@ -166,12 +176,16 @@ MEMBERS: dict[str, Check] = {
     "valueType": _names_of("valueType"),
     "objectType": _names_of("objectType"),
     "datasetId": _dataset_id,
-    "observedAt": _date_time("observedAt"),
-    "expiresAt": _date_time("expiresAt"),
+    "observedAt": _observed_at,
+    "expiresAt": _expires_at,
 }
 """Every member of an instance that is not a sub-attribute. `value` of a GeoProperty goes through `geometry_value`."""
 
-PROOF_MEMBERS: dict[str, Check] = MEMBERS | {name: _proof(name) for name in ("entityIdSealed", "entityTypeSealed")}
-"""The members of `ngsildproof` (4.22), the only attribute that has two more."""
+PROOF_MEMBERS: dict[str, Check] = MEMBERS | {
+    "value": _proof,
+    "entityIdSealed": _sealed("entityIdSealed"),
+    "entityTypeSealed": _sealed("entityTypeSealed"),
+}
+"""The members of `ngsildproof` (4.5.2.2): two more than other attributes have, and a proof for its value."""
 
 geometry_value: Check = _geometry

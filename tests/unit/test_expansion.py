@@ -74,7 +74,7 @@ def test_synonyms_of_id_and_type():
         ),
         (
             {"value": 1, "observedAt": "2026-11-23T09:00:00,250Z", "createdAt": "ignored"},
-            {"type": "Property", "value": 1, "observedAt": "2026-11-23T09:00:00.25Z"},
+            {"type": "Property", "value": 1, "observedAt": "2026-11-23T09:00:00.250Z"},
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_partial_update_replaces_members_and_keeps_the_others():
         "type": "Property",
         "value": 100,
         "unitCode": "CEL",
-        "observedAt": "2022-03-14T13:00:00Z",
+        "observedAt": "2022-03-14T13:00:00.000Z",
     }
 
 

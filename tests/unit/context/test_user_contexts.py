@@ -97,14 +97,14 @@ def test_prefixes():
     assert context.iri("ex:lamp") == "https://example.org/ns#lamp"
     assert context.term("https://example.org/ns#lamp") == "ex:lamp"
     assert context.iri("no:lamp") == "no:lamp", "a term is a prefix only where its IRI ends as one"
-    assert context.term("https://example.org/ns#a/b") == "https://example.org/ns#a/b", "ex:a/b is no NGSI-LD name"
+    assert context.term("https://example.org/ns#a/b") == "ex:a/b"
 
 
-def test_a_name_of_the_default_vocabulary_that_is_a_term_of_something_else_stays_an_iri():
+def test_a_name_of_the_default_vocabulary_that_is_a_term_of_something_else_has_a_prefix():
     context = compile_context({"lamp": "https://example.org/lamp"}, {})
 
-    assert context.term(DEFAULT + "lamp") == DEFAULT + "lamp"
-    assert context.term(DEFAULT + "urn:lamp") == DEFAULT + "urn:lamp"
+    assert context.term(DEFAULT + "lamp") == "ngsi-ld:default-context/lamp"
+    assert context.iri("ngsi-ld:default-context/lamp") == DEFAULT + "lamp"
 
 
 def test_of_two_terms_for_an_iri_the_shortest_then_the_least_is_written():
