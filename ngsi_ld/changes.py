@@ -51,7 +51,7 @@ def attribute_changes(before: Entity | None, after: Entity | None) -> list[Attri
             changes.extend(
                 AttributeChange(name, one.get("datasetId"), Trigger.ATTRIBUTE_CREATED, None, one) for one in instances
             )
-        elif former is not instances:
+        elif former is not instances and not _identical(former, instances):
             _compare(name, former, instances, changes)
     for name, former in old.items():
         if name not in new:
@@ -59,6 +59,13 @@ def attribute_changes(before: Entity | None, after: Entity | None) -> list[Attri
                 AttributeChange(name, one.get("datasetId"), Trigger.ATTRIBUTE_DELETED, one, None) for one in former
             )
     return changes
+
+
+def _identical(former: list[Instance], instances: list[Instance]) -> bool:
+    """The quick answer for attributes that were not written: all is equal, times of modification too."""
+    return former == instances and all(
+        one.get("value").__class__ is other.get("value").__class__ for one, other in zip(former, instances, strict=True)
+    )
 
 
 def _compare(name: str, former: list[Instance], instances: list[Instance], changes: list[AttributeChange]) -> None:

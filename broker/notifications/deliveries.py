@@ -10,6 +10,7 @@ Kept apart from the subscriptions, so that counting makes no changes in the log,
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ class Delivery:
 class _Pending:
     added: dict[str, int] = field(default_factory=dict)
     latest: Document = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
 
 
 class Deliveries:
@@ -73,24 +75,24 @@ class Deliveries:
 
     def succeeded(self, tenant: str, subscription: str) -> None:
         """A notification was delivered just now."""
-        now = format_date_time(datetime.now(UTC))
         pending = self._of(tenant, subscription)
         pending.added["timesSent"] = pending.added.get("timesSent", 0) + 1
-        pending.latest.update(lastNotification=now, lastSuccess=now, status="ok")
+        pending.latest["status"] = "ok"
+        pending.times["lastNotification"] = pending.times["lastSuccess"] = time.time()
 
     def failed(self, tenant: str, subscription: str, error: str) -> None:
         """An attempt to deliver a notification failed just now."""
-        now = format_date_time(datetime.now(UTC))
         pending = self._of(tenant, subscription)
         for counter in ("timesSent", "timesFailed"):
             pending.added[counter] = pending.added.get(counter, 0) + 1
-        pending.latest.update(lastNotification=now, lastFailure=now, status="failed", lastError=error[:_ERROR_LENGTH])
+        pending.latest.update(status="failed", lastError=error[:_ERROR_LENGTH])
+        pending.times["lastNotification"] = pending.times["lastFailure"] = time.time()
 
     def gave_up(self, tenant: str, subscription: str, count: int) -> None:
         """So many notifications went to the dead letters."""
         pending = self._of(tenant, subscription)
         pending.added["gaveUp"] = pending.added.get("gaveUp", 0) + count
-        pending.latest["lastGiveUp"] = format_date_time(datetime.now(UTC))
+        pending.times["lastGiveUp"] = time.time()
 
     async def forget(self, tenant: str, subscription: str) -> None:
         """Removes the counts of a subscription that was deleted."""
@@ -117,7 +119,8 @@ class Deliveries:
         pending, self._pending = self._pending, {}
         updates = []
         for (tenant, subscription), counts in pending.items():
-            change: Document = {"$set": counts.latest}
+            times = {name: format_date_time(datetime.fromtimestamp(at, UTC)) for name, at in counts.times.items()}
+            change: Document = {"$set": {**counts.latest, **times}}
             if counts.added:
                 change["$inc"] = counts.added
             updates.append(UpdateOne({"_id": {"t": tenant, "s": subscription}}, change, upsert=True))
@@ -129,6 +132,7 @@ class Deliveries:
                 for counter, value in counts.added.items():
                     later.added[counter] = later.added.get(counter, 0) + value
                 later.latest = {**counts.latest, **later.latest}
+                later.times = {**counts.times, **later.times}
             raise
 
 

@@ -19,7 +19,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from bson import Binary, Timestamp
+from bson import Timestamp
 from pymongo import ASCENDING, AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, PyMongoError
@@ -134,7 +134,7 @@ class Journal:
             rest = [one for one in self._done[:_SWEEP] if one[0] > saved]
             self._done[:_SWEEP] = rest
             try:
-                await self._swept.delete_many({"_id": {"$in": [Binary(key) for key in safe]}})
+                await self._swept.delete_many({"_id": {"$in": safe}})
             except PyMongoError as error:
                 logger.warning("delivered notifications stay in the journal for now: %s", error)
                 self._done.extend((saved, key) for key in safe)
@@ -156,7 +156,7 @@ async def _insert(
 
 def _document(entry: Entry) -> Document:
     return {
-        "_id": Binary(entry.key),
+        "_id": entry.key,
         "n": entry.order,
         "t": entry.tenant,
         "s": entry.subscription,
@@ -165,13 +165,13 @@ def _document(entry: Entry) -> Document:
         "at": entry.at,
         "f": entry.accept,
         "c": entry.context,
-        "d": Binary(entry.data),
+        "d": entry.data,
     }
 
 
 def _entry(document: Document) -> Entry:
     return Entry(
-        key=bytes(document["_id"]),
+        key=document["_id"],
         order=document["n"],
         tenant=document["t"],
         subscription=document["s"],
@@ -180,5 +180,5 @@ def _entry(document: Document) -> Entry:
         at=document["at"].replace(tzinfo=UTC),
         accept=document["f"],
         context=document["c"],
-        data=bytes(document["d"]),
+        data=document["d"],
     )

@@ -183,7 +183,7 @@ class Outbox:
     async def _step(self, subscription: Subscription) -> None:
         if await self._gave_up():
             return
-        if subscription.status(format_date_time(datetime.now(UTC))) is not Status.ACTIVE:
+        if not self._active(subscription):
             await self._wait(_HELD_SECONDS)
             return
         if (pause := self._not_before - time.monotonic()) > 0:
@@ -206,6 +206,12 @@ class Outbox:
                 self._not_before = time.monotonic() + throttling
         else:
             self._failed(subscription.endpoint, outcome.reason)
+
+    @staticmethod
+    def _active(subscription: Subscription) -> bool:
+        if subscription.expires_at is None:
+            return subscription.is_active
+        return subscription.status(format_date_time(datetime.now(UTC))) is Status.ACTIVE
 
     def _message(self, endpoint: Endpoint, entries: list[Entry]) -> Message:
         last = entries[-1]
