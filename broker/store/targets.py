@@ -14,10 +14,10 @@ answers from indexes only when all seven have one. So a stored instance has, bes
     GeoProperty        none that is compared
 """
 
-from itertools import chain
 from typing import Any
 
 from ngsi_ld.entity import Instance
+from ngsi_ld.query import values
 
 
 def target_value(instance: Instance) -> Any:
@@ -25,17 +25,5 @@ def target_value(instance: Instance) -> Any:
 
     To be stored as `value` beside the instance's members, and left out when the instance is read back.
     """
-    match instance["type"]:
-        case "Relationship":
-            return instance["object"]
-        case "VocabProperty":
-            return instance["vocab"]
-        case "ListProperty":
-            return instance["valueList"]
-        case "ListRelationship":
-            return [item["object"] for item in instance["objectList"]]
-        case "LanguageProperty":
-            texts = instance["languageMap"].values()
-            return list(chain.from_iterable([text] if isinstance(text, str) else text for text in texts))
-        case _:
-            return None
+    value = values.target_value(instance)
+    return None if value is values.MISSING else value

@@ -6,7 +6,7 @@ that leaves in doubt is tested in memory. Of points near a point nothing is in d
 well outside a polygon.
 """
 
-from math import cos, pi, radians, tan
+from math import asin, atan2, cos, degrees, pi, radians, sin, tan
 from typing import Any
 
 import orjson
@@ -26,6 +26,9 @@ _NORTHERNMOST = 85.0
 _FURTHEST = 5_000_000.0
 _NOT_POINT = {"geo.type": {"$exists": True, "$ne": "Point"}}
 _THERE = {"geo": {"$exists": True}}
+_CORNERS = 16
+_INSCRIBED = cos(pi / _CORNERS)  # of the circle within a polygon to that through its corners
+_BEARINGS = [(cos(2 * pi * corner / _CORNERS), -sin(2 * pi * corner / _CORNERS)) for corner in range(_CORNERS)]
 _AREAS = frozenset({"Polygon", "MultiPolygon"})
 
 
@@ -50,7 +53,8 @@ def _near(geo: GeoQuery, metres: float) -> tuple[Mongo, Mongo]:
         asked = _meets(geo.reference, metres * 1.02 + _MARGIN)
         return asked, asked
     disc = _disc(geo, metres)
-    asked = _meets(geo.reference, metres * 1.02 + _MARGIN) | {"$or": [{"geo": disc}, _NOT_POINT]}
+    around = _around(geo.geometry["coordinates"], metres * 1.02 + _MARGIN)
+    asked = around | {"$or": [{"geo": disc}, _NOT_POINT]}
     return asked, {"geo.type": _NOT_POINT["geo.type"], "geo": {"$not": disc}}
 
 
@@ -65,6 +69,22 @@ def _far(geo: GeoQuery, metres: float) -> tuple[Mongo, Mongo]:
 def _disc(geo: GeoQuery, metres: float) -> Mongo:
     centre = geo.geometry["coordinates"][:2]
     return {"$geoWithin": {"$centerSphere": [centre, min(metres / EARTH_RADIUS, pi)]}}
+
+
+def _around(centre: list[float], metres: float) -> Mongo:
+    """Everything that meets the polygon drawn about a circle; all where it would be too large for MongoDB."""
+    if metres > _FURTHEST:
+        return _THERE
+    angle = metres / EARTH_RADIUS / _INSCRIBED
+    longitude, latitude = radians(centre[0]), radians(centre[1])
+    sine, cosine = sin(latitude), cos(latitude)
+    ring = []
+    for north, east in _BEARINGS:
+        height = max(-1.0, min(1.0, sine * cos(angle) + cosine * sin(angle) * north))
+        turn = atan2(east * sin(angle) * cosine, cos(angle) - sine * height)
+        ring.append([(degrees(longitude + turn) + 540) % 360 - 180, degrees(asin(height))])
+    polygon = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    return {"geo": {"$geoIntersects": {"$geometry": polygon}}}
 
 
 def _unsure_within(geo: GeoQuery) -> Mongo:

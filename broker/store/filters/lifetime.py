@@ -1,8 +1,11 @@
 """What has not expired yet, as a condition on the stored text of `expiresAt` (GS CIM 009 v1.9.1, 4.22)."""
 
+from functools import lru_cache
+
 from broker.store.filters.filter import Mongo
 
 
+@lru_cache(maxsize=16)
 def live(now: str) -> Mongo:
     """The condition on `expiresAt` that `ngsi_ld.expiry.expired` is the negation of; it holds where there is none.
 
