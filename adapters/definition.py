@@ -6,7 +6,8 @@
 
 `${name}` is a setting, or else an environment variable; within a text a list or mapping stands as JSON, as JMESPath's
 literals want it; `$${` stands for a plain `${`. Whatever a file says is laid
-over its profile, member by member; null takes a member of the profile away.
+over its profile, member by member; null takes a member of the profile away; a source or format of another `kind`
+takes the place of the profile's whole.
 """
 
 import json
@@ -183,6 +184,8 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def _laid_over(under: Any, over: Any) -> Any:
     if isinstance(under, dict) and isinstance(over, dict):
+        if "kind" in over and over["kind"] != under.get("kind"):
+            return over  # another kind has other options
         merged = dict(under)
         for name, value in over.items():
             if value is None:

@@ -7,11 +7,10 @@ and that transaction sends again (the same data, which changes nothing) and neve
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import orjson
@@ -46,11 +45,11 @@ class Queue:
     def __init__(self, path: Path, *, entities: int, size: int, drop_oldest: bool) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.executescript(_SCHEMA)
-        self._lock = Lock()
+        self._lock = asyncio.Lock()
         self._most = entities
         self._most_bytes = size
         self._drop_oldest = drop_oldest
-        held = self._all("SELECT count(*), coalesce(sum(length(body)), 0) FROM queue", [])[0]
+        held = self._database.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM queue").fetchone()
         self._count: int = held[0]
         self._bytes: int = held[1]
         self._room = asyncio.Event()
@@ -72,11 +71,12 @@ class Queue:
         size = sum(len(body) for _, body in entities)
         while self._count and (self._count + len(entities) > self._most or self._bytes + size > self._most_bytes):
             if self._drop_oldest:
-                await asyncio.to_thread(self._drop, len(entities), size)
+                await self._drop(len(entities), size)
             else:
                 self._room.clear()
                 await self._room.wait()
-        await asyncio.to_thread(self._insert, entities)
+        async with self._transaction():
+            self._database.executemany("INSERT INTO queue (entity, body) VALUES (?, ?)", entities)
         self._count += len(entities)
         self._bytes += size
         self._filled.set()
@@ -85,8 +85,11 @@ class Queue:
         """The oldest entities, waiting for the first; each entity once, its oldest. They stay until `settle`."""
         while True:
             self._filled.clear()
-            if self._count and (taken := await asyncio.to_thread(self._oldest, most)):
-                return taken
+            if self._count:
+                async with self._lock:
+                    taken = self._oldest(most)
+                if taken:
+                    return taken
             await self._filled.wait()
 
     async def emptied(self) -> None:
@@ -95,83 +98,86 @@ class Queue:
             self._room.clear()
             await self._room.wait()
 
-    def sent(self, entity_ids: Iterable[str]) -> dict[str, Sent]:
+    async def sent(self, entity_ids: Iterable[str]) -> dict[str, Sent]:
         """What the broker was given of these entities."""
         ids = list(entity_ids)
-        marks = ",".join("?" * len(ids))
-        rows = self._all(f"SELECT entity, attributes FROM sent WHERE entity IN ({marks})", ids)  # noqa: S608  only ?
+        statement = f"SELECT entity, attributes FROM sent WHERE entity IN ({_marks(ids)})"  # noqa: S608  only ?
+        async with self._lock:
+            rows = self._database.execute(statement, ids).fetchall()
         return {entity: orjson.loads(attributes) for entity, attributes in rows}
 
     async def settle(self, done: Sequence[Queued], sent: Mapping[str, Sent]) -> None:
         """Takes `done` out and remembers `sent`, in one transaction on disk."""
-        count, size = await asyncio.to_thread(self._settle, done, sent)
-        self._count -= count
-        self._bytes -= size
+        statement = f"DELETE FROM queue WHERE seq IN ({_marks(done)}) RETURNING length(body)"  # noqa: S608  only ?
+        async with self._transaction():
+            gone = self._database.execute(statement, [each.seq for each in done]).fetchall()
+            self._database.executemany(
+                "INSERT INTO sent VALUES (?, ?) ON CONFLICT (entity) DO UPDATE SET attributes = excluded.attributes",
+                [(entity, orjson.dumps(attributes)) for entity, attributes in sent.items()],
+            )
+        self._count -= len(gone)  # what was dropped from a full queue meanwhile does not count twice
+        self._bytes -= sum(length for (length,) in gone)
         self._room.set()
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
-            self._database.close()
-
-    def _insert(self, entities: Sequence[tuple[str, bytes]]) -> None:
-        with self._lock, self._transaction():
-            self._database.executemany("INSERT INTO queue (entity, body) VALUES (?, ?)", entities)
+        self._database.close()
 
     def _oldest(self, most: int) -> list[Queued]:
         # twice as many are looked at, so that one entity that comes often does not make batches of one
-        rows = self._all("SELECT seq, entity, body FROM queue ORDER BY seq LIMIT ?", [most * 2])
+        rows = self._database.execute("SELECT seq, entity, body FROM queue ORDER BY seq LIMIT ?", [most * 2])
         first: dict[str, Queued] = {}
-        for seq, entity, body in rows:
+        for seq, entity, body in rows.fetchall():
             if entity not in first:
                 first[entity] = Queued(seq, entity, body)
                 if len(first) == most:
                     break
         return list(first.values())
 
-    def _settle(self, done: Sequence[Queued], sent: Mapping[str, Sent]) -> tuple[int, int]:
-        """How many left the queue, and their bytes; those that `_drop` took out meanwhile do not count twice."""
-        marks = ",".join("?" * len(done))
-        statement = f"DELETE FROM queue WHERE seq IN ({marks}) RETURNING length(body)"  # noqa: S608  only ?
-        with self._lock, self._transaction():
-            gone = self._database.execute(statement, [each.seq for each in done]).fetchall()
-            self._database.executemany(
-                "INSERT INTO sent VALUES (?, ?) ON CONFLICT (entity) DO UPDATE SET attributes = excluded.attributes",
-                [(entity, orjson.dumps(attributes)) for entity, attributes in sent.items()],
-            )
-        return len(gone), sum(length for (length,) in gone)
-
-    def _drop(self, entities: int, size: int) -> None:
+    async def _drop(self, entities: int, size: int) -> None:
         """Takes the oldest out until so many entities and bytes have room, in one go."""
         freed = gone = 0
         last = -1
-        with self._lock:
-            for seq, length in self._database.execute("SELECT seq, length(body) FROM queue ORDER BY seq"):
+        async with self._transaction():
+            rows = self._database.execute("SELECT seq, length(body) FROM queue ORDER BY seq")
+            for seq, length in rows:
                 last, gone, freed = seq, gone + 1, freed + length
                 if self._count - gone + entities <= self._most and self._bytes - freed + size <= self._most_bytes:
                     break
-            with self._transaction():
-                self._database.execute("DELETE FROM queue WHERE seq <= ?", (last,))
+            rows.close()
+            self._database.execute("DELETE FROM queue WHERE seq <= ?", (last,))
         self._count -= gone
         self._bytes -= freed
         self.dropped += gone
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._database)
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """BEGIN … COMMIT, or ROLLBACK where an exception comes.
 
-    def _all(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        with self._lock, closing(self._database.execute(statement, values)) as cursor:
-            return cursor.fetchall()
+        Statements run in the loop's thread, where a thousand rows take a few milliseconds; only COMMIT, which waits
+        for the disk, has a thread of its own. (With all of it in a thread, each row gives the interpreter's lock up
+        and waits 5 ms to have it back from a busy loop.)
+        """
+        async with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            # shielded: a commit that is under way ends before the connection is used again
+            await _finished(asyncio.to_thread(self._database.execute, "COMMIT"))
 
 
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK where an exception comes."""
+async def _finished(work: Coroutine[Any, Any, Any]) -> None:
+    """Waits for the work to its end, also when cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
 
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))

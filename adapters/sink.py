@@ -68,7 +68,7 @@ class Sink:
 
     async def _deliver(self, session: aiohttp.ClientSession, taken: Sequence[Queued]) -> None:
         now = time.time()
-        known = self._queue.sent(each.entity_id for each in taken)
+        known = await self._queue.sent(each.entity_id for each in taken)
         news: dict[str, Fresh] = {}
         for each in taken:
             entity = orjson.loads(each.body)

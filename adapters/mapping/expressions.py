@@ -1,12 +1,8 @@
-"""JMESPath expressions with our functions (why JMESPath: docs/decisions/004-mapping-language.md).
-
-Most expressions of a mapping are plain paths (`LampMonitorFunction.activePower.value`). These are turned into a loop
-over dict lookups, several times as fast as the library's interpreter, which does all the rest.
-"""
+"""JMESPath expressions with our functions (why JMESPath: docs/decisions/004-mapping-language.md)."""
 
 import csv
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,10 +12,8 @@ from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 
 from adapters.errors import DefinitionError, MappingError
+from adapters.mapping.compiler import Expression, compiled
 from adapters.mapping.times import parse_time, to_text
-
-Expression = Callable[[Any], Any]
-"""From a record to a value; None where the record has none."""
 
 _NUMBER: Any = {"types": ["number", "null"]}
 _TEXT: Any = {"types": ["string", "null"]}
@@ -125,14 +119,13 @@ def compile_expression(text: str, functions: MappingFunctions, where: str) -> Ex
         if name not in functions.FUNCTION_TABLE:
             known = ", ".join(sorted(functions.FUNCTION_TABLE))
             raise DefinitionError(where, f"calls {name}(), which is no function; there are: {known}")
-    simple = _plain(parsed.parsed, functions)
-    if simple is not None:
-        return simple
-    options = jmespath.Options(custom_functions=functions)
+    evaluate = compiled(parsed.parsed, functions)
+    if not _functions_called(parsed.parsed):
+        return evaluate  # nothing in it can fail
 
     def search(record: Any) -> Any:
         try:
-            return parsed.search(record, options)
+            return evaluate(record)
         except MappingError as error:
             error.expression = error.expression or text
             raise
@@ -165,68 +158,6 @@ def read_table(path: Any, key: str, delimiter: str, encoding: str, where: str) -
         raise DefinitionError(where, f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DefinitionError(where, f"{path} is not CSV in {encoding}: {error}") from None
-
-
-def _plain(node: Mapping[str, Any], functions: MappingFunctions) -> Expression | None:
-    """A direct function for @, literals, paths of names, `a || b` and `a == 'text'`; None for whatever else."""
-    kind = node["type"]
-    if kind == "current":
-        return lambda record: record
-    if kind == "literal":
-        value = node["value"]
-        return lambda record: value
-    if kind in ("field", "subexpression"):
-        names = _path(node)
-        return None if names is None else _follow(names)
-    if kind == "or_expression":
-        left, right = (_plain(child, functions) for child in node["children"])
-        return None if left is None or right is None else _either(left, right)
-    if kind == "comparator" and node["value"] == "eq" and node["children"][1]["type"] == "literal":
-        left, text = _plain(node["children"][0], functions), node["children"][1]["value"]
-        if left is not None and isinstance(text, str):
-            return _equal(left, text)
-    if kind == "function_expression" and node["value"] == "received":
-        return lambda record: functions.received
-    return None
-
-
-def _path(node: Mapping[str, Any]) -> list[str] | None:
-    if node["type"] == "field":
-        return [node["value"]]
-    if node["type"] != "subexpression":
-        return None
-    names: list[str] = []
-    for child in node["children"]:
-        path = _path(child)
-        if path is None:
-            return None
-        names += path
-    return names
-
-
-def _follow(names: list[str]) -> Expression:
-    def follow(value: Any) -> Any:
-        for name in names:
-            if not isinstance(value, dict):
-                return None
-            value = value.get(name)
-        return value
-
-    return follow
-
-
-def _equal(left: Expression, text: str) -> Expression:
-    return lambda record: left(record) == text
-
-
-def _either(left: Expression, right: Expression) -> Expression:
-    def either(record: Any) -> Any:
-        value = left(record)
-        if value is None or value is False or value == "" or value == [] or value == {}:  # false in JMESPath; 0 is not
-            return right(record)
-        return value
-
-    return either
 
 
 def _functions_called(node: Any) -> set[str]:

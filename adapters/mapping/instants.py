@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.errors import MappingError
-from adapters.mapping.expressions import Expression
+from adapters.mapping.compiler import Expression
 from adapters.mapping.times import EARLIEST, parse_time, to_text
 
 AHEAD = timedelta(hours=1)

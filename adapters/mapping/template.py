@@ -20,7 +20,8 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from adapters.errors import DefinitionError, MappingError
-from adapters.mapping.expressions import Expression, MappingFunctions, as_number, compile_expression
+from adapters.mapping.compiler import Expression, is_false
+from adapters.mapping.expressions import MappingFunctions, as_number, compile_expression
 from adapters.mapping.instants import Instants
 from adapters.mapping.values import Conversion, compile_conversion
 from adapters.options import checked, read, shown
@@ -90,7 +91,7 @@ class EntityTemplate:
         return [entity for entity in made if entity is not None]
 
     def _entity(self, record: Any) -> dict[str, Any] | None:
-        if self.when is not None and not _is_true(self._evaluated(self.when, record, "when")):
+        if self.when is not None and is_false(self._evaluated(self.when, record, "when")):
             return None
         entity: dict[str, Any] = {"id": self._evaluated(self.id, record, "id"), "type": self.type}
         observed_at = None
@@ -288,7 +289,3 @@ def _point(parts: list[Expression], texts: tuple[str, ...]) -> Expression:
         return {"type": "Point", "coordinates": coordinates}
 
     return point
-
-
-def _is_true(value: Any) -> bool:
-    return not (value is None or value is False or value == "" or value == [] or value == {})

@@ -1,12 +1,13 @@
 """A file, or the files a pattern names: replay of a recorded feed, as fast as it goes or at a stated rate."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import io
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from adapters.decoding import Decoder
+from adapters.decoding import Decoder, Fault
 from adapters.errors import DecodingError, DefinitionError
 from adapters.options import read
 from adapters.sources import Batch, Rejected
@@ -14,9 +15,11 @@ from adapters.sources import Batch, Rejected
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """`path` may have * and ?; files are read in the order of their names. `rate`: documents a second, 0: no limit."""
+    """`path` may have * and ?; files are read in the order of their names. `lines`: each line is
+    a payload, as of recorded messages. `rate`: documents a second, 0 for no limit."""
 
     path: str
+    lines: bool = False
     batch: int = 500
     rate: float = 0.0
 
@@ -46,7 +49,7 @@ class FileSource:
                 documents: list[Any] = []
                 size = max(1, min(self._options.batch, int(self._options.rate) or self._options.batch))
                 try:
-                    for document in self._decoder.decode(stream, {}):
+                    for document in self._decoded(stream):
                         documents.append(document)
                         if len(documents) >= size:
                             yield Batch(documents)
@@ -56,6 +59,16 @@ class FileSource:
                     yield Batch(documents)
                 except DecodingError as error:
                     yield Batch(documents, rejected=[Rejected(f"{file}: {error}", b"")])
+
+    def _decoded(self, stream: BinaryIO) -> Iterator[Any]:
+        if not self._options.lines:
+            yield from self._decoder.decode(stream, {})
+            return
+        for number, line in enumerate(stream, 1):
+            try:
+                yield from self._decoder.decode(io.BytesIO(line), {})
+            except DecodingError as error:
+                yield Fault(f"line {number}: {error}", line.decode("utf-8", "backslashreplace"))
 
     async def close(self) -> None:
         """Nothing is held between batches."""
