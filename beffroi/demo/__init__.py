@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from beffroi.demo.performance import Options
 
 
-def run(*, once: bool, host: str, port: int, data_dir: Path, mongo_uri: str) -> int:
+def run(*, once: bool, host: str, port: int, data_dir: Path, mongo_uri: str, lights: int = 7000) -> int:
     """Shows the territory until SIGINT or SIGTERM, then stops all it started: 0; 1 where something does not run.
 
     With `once` it checks that the registers and one round of each feed arrived and were notified, and ends: 0 or 1.
@@ -28,12 +28,12 @@ def run(*, once: bool, host: str, port: int, data_dir: Path, mongo_uri: str) -> 
         )
         return 1
     from beffroi.demo.performance import Options
-    from beffroi.demo.processes import CannotRun
+    from beffroi.demo.processes import CannotPerform
 
-    options = Options(host=host, port=port, data_dir=data_dir.absolute(), mongo_uri=mongo_uri)
+    options = Options(host=host, port=port, data_dir=data_dir.absolute(), mongo_uri=mongo_uri, lights=lights)
     try:
         return asyncio.run(_until_signalled(options, console, once=once))
-    except CannotRun as error:
+    except CannotPerform as error:
         console.print(str(error), markup=False)
         return 1
 

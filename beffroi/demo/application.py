@@ -1,7 +1,7 @@
 """A third party's application: it subscribes to the territory, and shows what the broker notifies it of.
 
-It knows nothing of vendors, only NGSI-LD: one subscription (5.8.1), and an HTTP endpoint that takes notifications
-(5.8.6) and answers 200 once it has them.
+It knows nothing of vendors, only NGSI-LD: a subscription a trade (5.8.1), so that traffic need not wait for seven
+thousand lights, and an HTTP endpoint that takes notifications (5.8.6) and answers 200 once it has them.
 """
 
 import time
@@ -15,33 +15,32 @@ from aiohttp import web
 from beffroi.demo.broker import BrokerClient
 from beffroi.demo.ledger import Ledger, newest_observation
 
-TYPES = (
-    "Streetlight",
-    "StreetlightControlCabinet",
-    "Building",
-    "TrafficFlowObserved",
-    "Garden",
-    "Device",
-    "GreenspaceRecord",
-)
-SUBSCRIPTION = "urn:ngsi-ld:Subscription:demonstration"
+TRADES = {
+    "lighting": ("Streetlight", "StreetlightControlCabinet"),
+    "traffic": ("TrafficFlowObserved",),
+    "parks": ("Garden", "Device", "GreenspaceRecord"),
+    "buildings": ("Building",),
+}
 
-_INTERESTING = ("powerState", "illuminanceLevel", "status", "totalActivePower", "intensity", "averageVehicleSpeed",
-                "soilMoistureVwc", "soilTemperature", "batteryLevel", "rssi")  # fmt: skip
+_INTERESTING = ("status", "powerState", "powerConsumption", "totalActivePower", "voltageR", "intensity",
+                "averageVehicleSpeed", "soilMoistureVwc", "soilTemperature", "batteryLevel", "rssi")  # fmt: skip
 """What the application shows of an entity, where it has it."""
 
 
 class Application:
-    """Counts the entities it is notified of, notes them in its ledger and gives `show` a line for some of them."""
+    """Counts the entities it is notified of, notes them in its ledger and, once told to, shows some of them.
 
-    def __init__(self, ledger: Ledger, show: Callable[[str], None]) -> None:
-        self.counts: Counter[str] = Counter()
+    `count`: entities notified so far; `first`: the monotonic time of the first notification.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.count = 0
         self.first: float | None = None
         self._ledger = ledger
-        self._show = show
+        self._show: Callable[[str], None] | None = None
         self._runner: web.AppRunner
         self._second = 0
-        self._shown = 0
+        self._shown: Counter[str] = Counter()
 
     async def start(self) -> str:
         """Listens on a free loopback port; the URL for notifications."""
@@ -54,16 +53,21 @@ class Application:
         return f"http://{host}:{port}/notifications"
 
     async def subscribe(self, broker: BrokerClient, endpoint: str) -> None:
-        """Asks to be notified of every change of the territory's entities."""
-        await broker.subscribe(
-            {
-                "id": SUBSCRIPTION,
-                "type": "Subscription",
-                "subscriptionName": "Demonstration: everything that changes",
-                "entities": [{"type": entity_type} for entity_type in TYPES],
-                "notification": {"endpoint": {"uri": endpoint, "accept": "application/json"}},
-            }
-        )
+        """Asks to be notified of every change of the territory's entities from now on."""
+        for trade, types in TRADES.items():
+            await broker.subscribe(
+                {
+                    "id": f"urn:ngsi-ld:Subscription:demonstration-{trade}",
+                    "type": "Subscription",
+                    "subscriptionName": f"Demonstration: whatever changes in {trade}",
+                    "entities": [{"type": entity_type} for entity_type in types],
+                    "notification": {"endpoint": {"uri": endpoint, "accept": "application/json"}},
+                }
+            )
+
+    def tell(self, show: Callable[[str], None]) -> None:
+        """From now on gives `show` a line for entities that something was observed of, a few a second."""
+        self._show = show
 
     async def stop(self) -> None:
         """Stops listening."""
@@ -73,28 +77,39 @@ class Application:
         notification = orjson.loads(await request.read())
         entities: list[dict[str, Any]] = notification["data"]
         self._ledger.write_all([(entity["id"], newest_observation(entity)) for entity in entities])
-        for entity in entities:
-            self.counts[entity["type"]] += 1
-            self._tell(entity)
+        self.count += len(entities)
         if self.first is None:
             self.first = time.monotonic()
+        if self._show is not None:
+            self._show_some(entities, self._show)
         return web.Response()
 
-    def _tell(self, entity: dict[str, Any]) -> None:
-        """A few lines a second: one can follow them, and a first load of thousands does not scroll by."""
+    def _show_some(self, entities: list[dict[str, Any]], show: Callable[[str], None]) -> None:
         second = int(time.monotonic())
         if second != self._second:
-            self._second, self._shown = second, 0
-        self._shown += 1
-        if self._shown <= _LINES_A_SECOND:
-            self._show(line(entity))
+            self._second = second
+            self._shown.clear()
+        for entity in entities:
+            text = line(entity)
+            if text and self._shown[entity["type"]] < _LINES_A_SECOND:
+                self._shown[entity["type"]] += 1
+                show(text)
 
 
-_LINES_A_SECOND = 4
+_LINES_A_SECOND = 2
+"""Of each type: so that one can follow them."""
 
 
 def line(entity: dict[str, Any]) -> str:
-    """One entity in one line: its name, and what is interesting of it."""
-    called = entity.get("name", {}).get("value", entity["id"])
-    values = (f"{name} {entity[name]['value']}" for name in _INTERESTING if "value" in entity.get(name, {}))
-    return f"{entity['type']}  {called}  {', '.join(values)}"
+    """One entity in one line: what it is called and what was observed of it; empty if that is nothing."""
+    name = entity.get("name", {}).get("value", entity["id"])
+    values = [_shown(entity[each]) for each in _INTERESTING if "value" in entity.get(each, {})]
+    return f"{entity['type']}  {name}  {'  '.join(values)}" if values else ""
+
+
+def _shown(attribute: dict[str, Any]) -> str:
+    unit = _UNITS.get(attribute.get("unitCode", ""), "")
+    return f"{attribute['value']}{unit}"
+
+
+_UNITS = {"WTT": " W", "KWT": " kW", "VLT": " V", "KMH": " km/h", "CEL": " °C", "DBM": " dBm"}

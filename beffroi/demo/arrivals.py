@@ -57,7 +57,7 @@ async def check(broker: BrokerClient, registers: set[Pair], feeds: set[Pair], no
 
 def table(arrivals: Iterable[Arrival]) -> Table:
     """The arrivals as rows."""
-    shown = Table("sent by", "entities", "sent", "in the broker", "notified", "", title="What arrived")
+    shown = Table("sent by", "entities", "sent", "stored", "notified", "", title="What arrived")
     for column in shown.columns[2:5]:
         column.justify = "right"
     for each in arrivals:

@@ -14,6 +14,7 @@ BATCH = 250
 """Entities in one batch: large enough for the broker to save work, small enough for four to be on their way."""
 CONCURRENT = 4
 PAGE = 1000
+_SOON = aiohttp.ClientTimeout(total=2)
 
 
 class BrokerError(Exception):
@@ -44,7 +45,7 @@ class BrokerClient:
     async def ready(self) -> bool:
         """Whether it answers and has its database."""
         try:
-            async with self._session.get("/health/ready") as response:
+            async with self._session.get("/health/ready", timeout=_SOON) as response:
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False

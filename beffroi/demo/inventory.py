@@ -1,6 +1,7 @@
 """What the town's own registers know before any supervisor speaks: the territory as NGSI-LD entities."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from beffroi.demo.streets import Place
@@ -17,14 +18,18 @@ def entity_id(entity_type: str, key: str) -> str:
     return f"urn:ngsi-ld:{entity_type}:{SITE}-{key}"
 
 
-def registers(territory: Territory) -> dict[str, list[Entity]]:
-    """Entities by the register they come from, in normalized form."""
-    return {
+def registers(territory: Territory, exported: datetime) -> dict[str, list[Entity]]:
+    """Entities by the register they come from, in normalized form, with the time of the registers' export."""
+    content = {
         "street lights": [_light(light) for light in territory.lights],
         "cabinets": [_cabinet(cabinet) for cabinet in territory.cabinets],
         "buildings": [_building(building) for building in territory.buildings],
         "parks": [_garden(garden) for garden in territory.gardens],
         "soil sensors": [entity for sensor in territory.sensors for entity in _sensor(sensor)],
+    }
+    date = _value({"@type": "DateTime", "@value": exported.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    return {
+        register: [entity | {"dateModified": date} for entity in entities] for register, entities in content.items()
     }
 
 

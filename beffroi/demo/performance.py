@@ -3,10 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from beffroi.demo import adapters, arrivals, programme
 from beffroi.demo.application import Application
 from beffroi.demo.broker import BrokerClient
 from beffroi.demo.inventory import registers
-from beffroi.demo.ledger import Ledger
-from beffroi.demo.processes import CannotRun, Program, free_port
+from beffroi.demo.ledger import Ledger, Pair
+from beffroi.demo.processes import CannotPerform, Program, free_port, in_use
 from beffroi.demo.territory import SEED, Territory, generate
 from beffroi.demo.vendors import Vendor
 from beffroi.demo.vendors.chirpstack import ChirpStack
@@ -31,12 +31,14 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where the broker listens, where everything is kept, and the MongoDB to use (a private one if empty)."""
+    """Where the broker listens, where everything is kept, the MongoDB to use (a private one if empty), how many
+    street lights there are."""
 
     host: str
     port: int
     data_dir: Path
     mongo_uri: str
+    lights: int
 
     @property
     def url(self) -> str:
@@ -59,6 +61,7 @@ class Stage:
     territory: Territory
     broker: BrokerClient
     application: Application
+    endpoint: str
     vendors: dict[str, Vendor]
     programs: tuple[Program, ...]
     sent: Ledger
@@ -69,7 +72,7 @@ async def perform(options: Options, console: Console, *, once: bool) -> int:
     """Starts everything, and stops it all at the end, whatever ends it.
 
     With `once` it checks that the registers and one round of each feed arrived: 0 or 1. Else it goes on until it is
-    cancelled. Raises `CannotRun` where a program does not run.
+    cancelled. Raises `CannotPerform` where a program does not run.
     """
     async with AsyncExitStack() as running:
         stage = await _set(options, console, running)
@@ -84,17 +87,18 @@ async def _set(options: Options, console: Console, running: AsyncExitStack) -> S
     sent = running.enter_context(Ledger(options.folder / "sent.ndjson"))
     notified = running.enter_context(Ledger(options.folder / "notified.ndjson"))
 
+    if in_use(options.host, options.port):
+        raise CannotPerform(f"Port {options.port} is in use: stop what listens there, or choose another with --port.")
     broker = await running.enter_async_context(BrokerClient(options.url))
     serving = await _started("broker", _serve(options), logs, running)
     with console.status("Starting MongoDB and the broker …"):
         await _ready(broker, serving)
 
-    application = Application(notified, _teller(console))
+    application = Application(notified)
     endpoint = await application.start()
     running.push_async_callback(application.stop)
-    await application.subscribe(broker, endpoint)
 
-    territory = generate()
+    territory = generate(lights=options.lights)
     rng = random.Random(SEED)  # noqa: S311 - made-up values
     talq_port = free_port()
     talq_url = f"http://127.0.0.1:{talq_port}"
@@ -118,7 +122,7 @@ async def _set(options: Options, console: Console, running: AsyncExitStack) -> S
     )
     adapting = await _started("adapters", ["adapter", "run", *map(str, files)], logs, running)
     programs = (serving, adapting)
-    return Stage(options, console, began, territory, broker, application, vendors, programs, sent, notified)
+    return Stage(options, console, began, territory, broker, application, endpoint, vendors, programs, sent, notified)
 
 
 def _serve(options: Options) -> list[str]:
@@ -138,7 +142,7 @@ async def _ready(broker: BrokerClient, program: Program) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not await broker.ready():
         if not program.running or time.monotonic() > deadline:
-            raise CannotRun(program)
+            raise CannotPerform(program.obituary())
         await asyncio.sleep(0.05)
 
 
@@ -156,7 +160,8 @@ async def _while_kept(stage: Stage, acting: Coroutine[None, None, int]) -> int:
 
 
 async def _once(stage: Stage) -> int:
-    """The registers and one round of each feed, and what became of them."""
+    """The registers and one round of each feed, all of it notified, and what became of them."""
+    await stage.application.subscribe(stage.broker, stage.endpoint)
     ids = await _seed(stage)
     await _first_rounds(stage)
     feeds = {pair for pair in stage.sent.pairs if pair[1]}
@@ -169,21 +174,23 @@ async def _once(stage: Stage) -> int:
 
 
 async def _endless(stage: Stage) -> int:
-    """The same start, then changes as they happen."""
+    """The registers, then to the application's attention one round of each feed and changes as they happen."""
     await _seed(stage)
+    await stage.application.subscribe(stage.broker, stage.endpoint)
     await _first_rounds(stage)
-    first = stage.application.first
-    stage.console.print(programme.text(stage.options.url, stage.options.folder))
-    if first is not None:
-        stage.console.print(f"The first notification came {first - stage.began:.1f} s after the start.\n")
+    stage.console.print(programme.text(stage.options.url, stage.options.folder), soft_wrap=True)
+    if stage.application.first is not None:
+        seconds = stage.application.first - stage.began
+        stage.console.print(f"The application had its first notification {seconds:.1f} s after the start.\n")
+    stage.application.tell(partial(_print_line, stage.console))
     await asyncio.gather(*(vendor.keep_sending() for vendor in stage.vendors.values()))
     return 0
 
 
-async def _seed(stage: Stage) -> set[tuple[str, str]]:
+async def _seed(stage: Stage) -> set[Pair]:
     """Puts the town's registers into the broker; the entities, as pairs of a ledger."""
-    content = registers(stage.territory)
-    with _progress(stage.console) as progress:
+    content = registers(stage.territory, datetime.now(UTC))
+    async with _progress(stage) as progress:
         bars = {name: progress.add_task(name, total=len(entities)) for name, entities in content.items()}
         for name, bar in bars.items():
             await stage.broker.upsert(content[name], partial(progress.advance, bar))
@@ -192,7 +199,7 @@ async def _seed(stage: Stage) -> set[tuple[str, str]]:
 
 async def _first_rounds(stage: Stage) -> None:
     """Each vendor's system hands over all it knows, the three at the same time."""
-    with _progress(stage.console) as progress:
+    async with _progress(stage) as progress:
 
         async def one(name: str, vendor: Vendor) -> None:
             bar = progress.add_task(f"{name} ({vendor.protocol})", total=None)
@@ -202,13 +209,24 @@ async def _first_rounds(stage: Stage) -> None:
         await asyncio.gather(*(one(name, vendor) for name, vendor in stage.vendors.items()))
 
 
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console)
+@asynccontextmanager
+async def _progress(stage: Stage) -> AsyncIterator[Progress]:
+    """Progress bars, and under them how many entities the application has been notified of."""
+    columns = (TextColumn("{task.description:34}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stage.console) as progress:
+
+        async def count() -> None:
+            bar = progress.add_task("the application is notified of", total=None)
+            while True:
+                progress.update(bar, completed=stage.application.count)
+                await asyncio.sleep(0.1)
+
+        counting = asyncio.create_task(count())
+        try:
+            yield progress
+        finally:
+            counting.cancel()
 
 
-def _teller(console: Console) -> Callable[[str], None]:
-    def tell(line: str) -> None:
-        console.print(f"{datetime.now():%H:%M:%S}  notified of  {line}", markup=False, highlight=False, style="dim")
-
-    return tell
+def _print_line(console: Console, line: str) -> None:
+    console.print(f"{datetime.now():%H:%M:%S} {line}", markup=False, highlight=False, soft_wrap=True)

@@ -19,11 +19,8 @@ _AT_ONCE = 3.0
 _PAUSE = 1.0
 
 
-class CannotRun(Exception):  # noqa: N818 - it says what is wrong, to a person
-    """A program that does not run; its last words say why."""
-
-    def __init__(self, program: "Program") -> None:
-        super().__init__(f"The {program.name} cannot run. The end of {program.log}:\n{program.last_words()}")
+class CannotPerform(Exception):  # noqa: N818 - it says what is wrong, to a person
+    """Something that the demonstration needs does not run."""
 
 
 class Program:
@@ -55,17 +52,18 @@ class Program:
         """Whether it has not ended."""
         return self._process.returncode is None
 
-    def last_words(self, lines: int = 5) -> str:
-        """The end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def obituary(self) -> str:
+        """That it cannot run, and its last words."""
+        words = self.log.read_text(errors="replace").splitlines()[-5:]
+        return "\n".join([f"The {self.name} cannot run. The end of {self.log}:", *words])
 
     async def keep(self, say: Callable[[str], None]) -> NoReturn:
-        """Starts it again each time it ends, and says so; raises `CannotRun` where that does not help."""
+        """Starts it again each time it ends, and says so; raises `CannotPerform` where that does not help."""
         while True:
             watched = time.monotonic()
             code = await self._process.wait()
             if code > 0 and time.monotonic() - watched < _AT_ONCE:
-                raise CannotRun(self)
+                raise CannotPerform(self.obituary())
             how = f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended (status {code})"
             say(f"[bold red]The {self.name} {how}.[/] It starts again.")
             await asyncio.sleep(_PAUSE)
@@ -90,3 +88,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def in_use(host: str, port: int) -> bool:
+    """Whether a port cannot be listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+        return False

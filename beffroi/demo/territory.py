@@ -127,12 +127,17 @@ _KERB, _AVENUE_KERB = 4.0, 7.5
 
 
 def _lights(network: list[Street], count: int, rng: random.Random) -> list[Light]:
-    """Lights evenly spaced along all streets, left and right in turn; a new cabinet every sixty, at its first light."""
+    """Lights evenly spaced along all streets, left and right in turn.
+
+    A cabinet stands at the first of its lights, sixty at most, all of one avenue or one quarter.
+    """
     lengths = [street.length for street in network]
     spacing = sum(lengths) / count
     found: list[Light] = []
     side = cycle((1, -1))
     begins = 0.0
+    cabinets = fed = 0
+    area = ""
     for street, length, ends in zip(network, lengths, accumulate(lengths), strict=True):
         while len(found) < count and (distance := (len(found) + 0.5) * spacing - begins) < length:
             on_avenue = street.quarter == ""
@@ -140,10 +145,12 @@ def _lights(network: list[Street], count: int, rng: random.Random) -> list[Light
             kerb = left * (_AVENUE_KERB if on_avenue else _KERB)
             number = 2 * int(distance / 14) + (1 if left > 0 else 2)
             place = Place.of(street.at(distance, kerb), f"{number} {street.name}", street.commune)
-            if len(found) % _LIGHTS_OF_A_CABINET == 0:
-                name = f"ARM-{len(found) // _LIGHTS_OF_A_CABINET + 1:03d}"
+            if fed == _LIGHTS_OF_A_CABINET or area != (street.quarter or street.name):
+                area, fed, cabinets = street.quarter or street.name, 0, cabinets + 1
+                name = f"ARM-{cabinets:03d}"
                 beside = street.at(min(distance + 3, length), 1.5 * kerb)
                 cabinet = Cabinet(_uuid(rng), name, Place.of(beside, place.street, street.commune))
+            fed += 1
             found.append(
                 Light(
                     key=_uuid(rng),
