@@ -1,13 +1,14 @@
 """The indexes behind the queries: those every tenant has, and those made for the attributes that are used.
 
-A new GeoProperty gets its 2dsphere index in the background, on first sight; a write never waits for an index nor
-fails for one.
+A new GeoProperty gets its 2dsphere index in the background, on first sight, and an attribute that is often compared
+in `q` one of its values; a write never waits for an index nor fails for one.
 """
 
 import asyncio
 import contextlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,7 @@ NOT_INDEXABLE = 16755
 """MongoDB's code for a geometry that S2 refuses."""
 
 _MAX_REPAIRS = 10_000
+_MOST_COUNTED = 10_000
 _CREATION_ORDER = [("createdAt", ASCENDING), ("_id", ASCENDING)]
 _BASE = [
     IndexModel(_CREATION_ORDER, name="creation"),
@@ -47,12 +49,15 @@ def value_path(attribute: str) -> str:
 class Indexes:
     """Which indexes each collection has, as far as this process knows, and the making of more.
 
-    `limit` bounds the number per collection: MongoDB allows 64, and every one makes writes slower.
+    `limit` bounds the number per collection: MongoDB allows 64, and every one makes writes slower. `demand` is the
+    number of queries after which an attribute gets an index of its values; 0 for never.
     """
 
-    def __init__(self, *, limit: int = 60) -> None:
+    def __init__(self, *, limit: int = 40, demand: int = 50) -> None:
         self._limit = limit
+        self._demand = demand
         self._paths: dict[str, set[str]] = {}
+        self._uses: Counter[tuple[str, str]] = Counter()
         self._tasks: set[asyncio.Task[bool]] = set()
 
     async def make_base(self, entities: Collection) -> None:
@@ -73,6 +78,18 @@ class Indexes:
         for attribute in attributes:
             if geo_path(attribute) not in known:
                 self._in_background(self.make_geo(entities, attribute))
+
+    def note_compared(self, entities: Collection, attributes: Iterable[str]) -> None:
+        """A query compares the values of these attributes: make the indexes that are wanted often enough."""
+        known = self._paths.setdefault(entities.full_name, set())
+        for attribute in attributes:
+            if value_path(attribute) not in known:
+                use = (entities.full_name, attribute)
+                self._uses[use] += 1
+                if self._uses[use] == self._demand:
+                    self._in_background(self.make_value(entities, attribute))
+                elif len(self._uses) > _MOST_COUNTED:  # names come from clients
+                    self._uses.clear()
 
     async def make_geo(self, entities: Collection, attribute: str) -> bool:
         """Make the 2dsphere index of a GeoProperty; whether it is there in the end."""

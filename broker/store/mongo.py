@@ -25,7 +25,12 @@ from ngsi_ld.query.query import Query
 
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
-    """Bounds, with defaults measured on two cores: entities in a group, groups in flight, bytes remembered."""
+    """Bounds, with defaults measured on two cores.
+
+    `group_size`: entities in a group. `recent_bytes`: of entities remembered between writes, as MongoDB counts.
+    `timeout_seconds`: for a group, tries again included, twice that. `indexes`: per tenant. `index_demand`: queries
+    that compare an attribute before its values get an index, 0 for never.
+    """
 
     group_size: int = 256
     reads_in_flight: int = 4
@@ -33,6 +38,8 @@ class StoreLimits:
     recent_bytes: int = 32 * 1024 * 1024
     timeout_seconds: float = 5.0
     query_seconds: float = 10.0
+    indexes: int = 40
+    index_demand: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class MongoStore:
         limits: StoreLimits | None = None,
     ) -> None:
         self._limits = limits or StoreLimits()
-        self.indexes = Indexes()
+        self.indexes = Indexes(limit=self._limits.indexes, demand=self._limits.index_demand)
         self._tenants = Tenants(client, self.indexes, create_on_write=create_tenants)
         self._recent = Recent(self._limits.recent_bytes)
         self._lanes: dict[str, _Lanes] = {}
@@ -108,6 +115,8 @@ class MongoStore:
         database = await self._database(tenant)
         if limit <= 0:
             return []
+        if query.q is not None:
+            self.indexes.note_compared(database[ENTITIES], queries.compared(query.q))
         with self._asking(self._limits.query_seconds):
             return await queries.page(database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after)
 
@@ -151,6 +160,12 @@ class MongoStore:
         """See `Store`."""
         with self._asking(self._limits.timeout_seconds):
             return await self._tenants.all()
+
+    async def index_attributes(self, tenant: str, attributes: Sequence[str]) -> None:
+        """Make the indexes of the values of these attributes (IRIs) at once, for comparisons in `q`."""
+        database = await self._database(tenant)
+        for attribute in attributes:
+            await self.indexes.make_value(database[ENTITIES], attribute)
 
     async def close(self) -> None:
         """Wait for what is in flight. The client stays open: it is its maker's."""

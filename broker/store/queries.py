@@ -1,47 +1,69 @@
-"""Pages and counts of the entities that a query selects.
+"""Pages and counts of the entities that a query selects, in order of creation or in the order that it asks for.
 
-MongoDB decides what it can (see `filters`); what it leaves in doubt is read in batches and tested in memory, with the
-entities at the end of links where the query follows some.
+MongoDB decides what it can (see `filters`). What it leaves in doubt is tested in memory, with the entities at the end
+of links where the query follows some: of a first page what stands on it, and more is read in the place of what fails.
+To count off an offset, what is in doubt is read beforehand if it is little and what fails is excluded.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 
 from broker.store import documents
-from broker.store.filters import mongo_filter
+from broker.store.filters import Filter, Mongo, mongo_filter, mongo_sort
 from broker.store.store import Position
 from ngsi_ld.entity import Entity
+from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.query.matching import matches, unresolved
+from ngsi_ld.query.ordering import Ordering
+from ngsi_ld.query.paths import Path
+from ngsi_ld.query.q import And, Condition, Exists, Or
 from ngsi_ld.query.query import Query
+from ngsi_ld.query.sorting import sort_key
 
 Entities = AsyncCollection[dict[str, Any]]
 
 CREATION_ORDER = [("createdAt", ASCENDING), ("_id", ASCENDING)]
 
-_SMALLEST_BATCH = 100
 _LARGEST_BATCH = 1000
+_FEW_DOUBTS = 200
+_MOST_ORDERED = 100_000
+_TELLS_CASES_APART = 3
+
+
+def compared(condition: Condition) -> Iterator[str]:
+    """The attributes, by IRI, whose values the condition compares with some: what an index of values serves."""
+    if isinstance(condition, And | Or):
+        for one in condition.conditions:
+            yield from compared(one)
+        return
+    path = condition.path
+    if isinstance(path, Path) and path == Path(path.names[:1]) and path.names and not isinstance(condition, Exists):
+        yield path.names[0]
 
 
 async def page(
     entities: Entities, query: Query, *, now: str, limit: int, offset: int = 0, after: Position | None = None
 ) -> list[Entity]:
-    """At most `limit` entities in order of creation, from `after` on if given, `offset` further."""
+    """At most `limit` entities from `offset` on; in order of creation also from the place `after` on.
+
+    Raises TooManyResults where an order with a collation, or of what has to be tested, is asked of too many.
+    """
     asked = mongo_filter(query, now)
-    condition = asked.mongo if after is None else {"$and": [_later(after), asked.mongo]}
-    if asked.doubt is None:
-        found = entities.find(condition, sort=CREATION_ORDER, skip=offset, limit=limit, batch_size=limit)
-        return [documents.entity(stored) for stored in await found.to_list()]
-    selected: list[Entity] = []
-    async for batch in _tested(entities, query, condition, now, offset + limit):
-        passed = min(offset, len(batch))
-        offset -= passed
-        selected += batch[passed:]
-        if len(selected) >= limit:
-            break
-    return selected[:limit]
+    if query.ordering is not None:
+        return await _ordered(entities, query, asked, query.ordering, now, limit, offset)
+    condition = asked.mongo
+    if asked.doubt is not None:
+        exact = await _certain(entities, query, asked, now) if offset else None
+        if exact is None:
+            return await _first_tested(entities, query, asked.mongo, now, limit, offset, after)
+        condition = exact
+    if after is not None:
+        condition = {"$and": [_later(after), condition]}
+    found = entities.find(condition, sort=CREATION_ORDER, skip=offset, limit=limit, batch_size=limit)
+    return [documents.entity(stored) for stored in await found.to_list()]
 
 
 async def count(entities: Entities, query: Query, *, now: str) -> int:
@@ -54,16 +76,94 @@ async def count(entities: Entities, query: Query, *, now: str) -> int:
     return number
 
 
+async def _ordered(
+    entities: Entities, query: Query, asked: Filter, ordering: Ordering, now: str, limit: int, offset: int
+) -> list[Entity]:
+    sort = mongo_sort(ordering, now)
+    if sort is None:
+        return await _ordered_in_memory(entities, query, asked, ordering, now, limit, offset)
+    condition = None if sort.collation is not None else await _certain(entities, query, asked, now)
+    if condition is not None:
+        stages: list[Mongo] = [{"$match": condition}, *sort.stages, {"$skip": offset}, {"$limit": limit}]
+        return [documents.entity(stored) async for stored in await entities.aggregate(stages, batchSize=limit)]
+    # A collation holds for the whole command, so what matches is found by one without.
+    ids = await _ids(entities, query, asked, now)
+    stages = [{"$match": {"_id": {"$in": list(ids)}}}, *sort.stages]
+    if sort.collation is None or sort.collation.get("strength", _TELLS_CASES_APART) >= _TELLS_CASES_APART:
+        stages.append({"$limit": offset + limit})
+    async with await entities.aggregate(stages, collation=sort.collation) as cursor:
+        found = [stored async for stored in cursor if stored["_id"] in ids]
+    return [documents.entity(stored) for stored in found[offset : offset + limit]]
+
+
+async def _ordered_in_memory(
+    entities: Entities, query: Query, asked: Filter, ordering: Ordering, now: str, limit: int, offset: int
+) -> list[Entity]:
+    """All that match are read, and the first ones kept."""
+    first: list[Entity] = []
+    place = sort_key(ordering, now)
+    async for batch in _tested(entities, query, asked.mongo, now, _LARGEST_BATCH):
+        first = sorted(first + batch, key=place)[: offset + limit]
+    return first[offset:]
+
+
+async def _ids(entities: Entities, query: Query, asked: Filter, now: str) -> set[str]:
+    ids = {stored["_id"] async for stored in entities.find(asked.certain, {"_id": 1}, limit=_MOST_ORDERED + 1)}
+    if asked.doubt is not None and len(ids) <= _MOST_ORDERED:
+        async for batch in _tested(entities, query, asked.doubtful, now, _LARGEST_BATCH):
+            ids.update(entity.id for entity in batch)
+    if len(ids) > _MOST_ORDERED:
+        raise NgsiLdError(
+            ErrorType.TOO_MANY_RESULTS,
+            f"more than {_MOST_ORDERED} entities match, which is too many for this orderBy: narrow the query",
+        )
+    return ids
+
+
+async def _certain(entities: Entities, query: Query, asked: Filter, now: str) -> Mongo | None:
+    """A condition that is the query's answer without doubt; None where too many would have to be tested for one."""
+    if asked.doubt is None:
+        return asked.mongo
+    doubtful = await entities.find(asked.doubtful, limit=_FEW_DOUBTS + 1, batch_size=_FEW_DOUBTS + 1).to_list()
+    if len(doubtful) > _FEW_DOUBTS:
+        return None
+    passed = {entity.id for entity in await _passing(entities, query, doubtful, now)}
+    failed = [stored["_id"] for stored in doubtful if stored["_id"] not in passed]
+    return {"$and": [asked.mongo, {"_id": {"$nin": failed}}]} if failed else asked.mongo
+
+
+async def _first_tested(
+    entities: Entities, query: Query, condition: Mongo, now: str, limit: int, offset: int, after: Position | None
+) -> list[Entity]:
+    selected: list[Entity] = []
+    async for batch in _tested(entities, query, condition, now, offset + limit, after):
+        passed = min(offset, len(batch))
+        offset -= passed
+        selected += batch[passed:]
+        if len(selected) >= limit:
+            break
+    return selected[:limit]
+
+
 async def _tested(
-    entities: Entities, query: Query, condition: dict[str, Any], now: str, wanted: int
+    entities: Entities, query: Query, condition: Mongo, now: str, size: int, after: Position | None = None
 ) -> AsyncIterator[list[Entity]]:
-    """Batches of those that match the condition and pass the test, in order of creation."""
-    size = max(_SMALLEST_BATCH, min(wanted, _LARGEST_BATCH))
-    async with entities.find(condition, sort=CREATION_ORDER, batch_size=size) as cursor:
-        while found := await cursor.to_list(size):
-            batch = [documents.entity(stored) for stored in found]
-            linked = await _linked(entities, query, batch, now) if query.link_depth else {}
-            yield [entity for entity in batch if matches(query, entity, now, linked.get)]
+    """All that match the condition and pass the test, in order of creation, by batches of `size` and then more."""
+    while True:
+        size = min(size, _LARGEST_BATCH)
+        rest = condition if after is None else {"$and": [_later(after), condition]}
+        found = await entities.find(rest, sort=CREATION_ORDER, limit=size, batch_size=size).to_list()
+        yield await _passing(entities, query, found, now)
+        if len(found) < size:
+            return
+        after = Position(found[-1]["createdAt"], found[-1]["_id"])
+        size *= 2
+
+
+async def _passing(entities: Entities, query: Query, found: list[documents.Document], now: str) -> list[Entity]:
+    batch = [documents.entity(stored) for stored in found]
+    linked = await _linked(entities, query, batch, now) if query.link_depth else {}
+    return [entity for entity in batch if matches(query, entity, now, linked.get)]
 
 
 async def _linked(entities: Entities, query: Query, batch: list[Entity], now: str) -> dict[str, Entity | None]:
@@ -76,7 +176,7 @@ async def _linked(entities: Entities, query: Query, batch: list[Entity], now: st
     return linked
 
 
-def _later(position: Position) -> dict[str, Any]:
+def _later(position: Position) -> Mongo:
     """What comes after it in order of creation; the first condition bounds the index, the second splits equals."""
     return {
         "createdAt": {"$gte": position.created_at},
