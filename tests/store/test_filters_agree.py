@@ -24,6 +24,7 @@ from ngsi_ld.query import (
     parse_type_selection,
 )
 from ngsi_ld.query.temporal import parse_instant
+from ngsi_ld.sphere import shape_of
 
 paths = st.sampled_from(
     [
@@ -104,18 +105,35 @@ def aimed(draw, stored):
     return path + operator + literal
 
 
-geos = st.builds(
-    lambda georel, geometry: parse_geo_query(
-        NAMES, georel=georel, geometry=geometry["type"], coordinates=geometry["coordinates"]
+relations = st.one_of(
+    st.sampled_from(["within", "contains", "intersects", "overlaps", "equals", "disjoint"]),
+    st.tuples(st.sampled_from(["max", "min"]), st.sampled_from([1, 5000, 12000, 30000, 6e6])).map(
+        lambda pair: f"near;{pair[0]}Distance=={pair[1]}"
     ),
-    st.one_of(
-        st.sampled_from(["within", "contains", "intersects", "overlaps", "equals", "disjoint"]),
-        st.tuples(st.sampled_from(["max", "min"]), st.sampled_from([1, 5000, 12000, 30000, 6e6])).map(
-            lambda pair: f"near;{pair[0]}Distance=={pair[1]}"
-        ),
-    ),
-    geometries,
 )
+
+
+def geo_query(georel, geometry):
+    return parse_geo_query(NAMES, georel=georel, geometry=geometry["type"], coordinates=geometry["coordinates"])
+
+
+geos = st.builds(geo_query, relations, geometries)
+
+
+@st.composite
+def aimed_geos(draw, stored):
+    """A geo-query whose reference is one of the geometries, or a box about one that it may touch."""
+    there = [one["value"] for entity in stored for one in entity.attributes.get("location", ())]
+    geometry = draw(st.sampled_from(there) if there else geometries)
+    if draw(st.integers(0, 3)):
+        west, south, east, north = shape_of(geometry).bounds
+        low, high = (round(draw(st.sampled_from([0, 0.1, 0.3])), 1) for _ in range(2))
+        west, south, east, north = west - low, south - low, east + high + 0.1, north + high + 0.1
+        box = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        geometry = {"type": "Polygon", "coordinates": [box]}
+    return geo_query(draw(relations), geometry)
+
+
 selectors = st.builds(
     EntitySelector,
     st.one_of(
@@ -170,6 +188,7 @@ def collection(mongo_uri):
 )
 def test_memory_and_mongodb_select_the_same_entities(collection, stored, asked, data):
     asked += [Query(q=parse_q(text, NAMES)) for text in data.draw(st.lists(aimed(stored), min_size=6, max_size=10))]
+    asked += [Query(geo=geo) for geo in data.draw(st.lists(aimed_geos(stored), min_size=3, max_size=6))]
     stored = [
         Entity(f"urn:e:{number}", e.types, e.attributes, e.scope, e.created_at, e.modified_at, e.expires_at)
         for number, e in enumerate(stored)
