@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import orjson
 
 from adapters.decoding import Decoder, Fault, open_decoder
-from adapters.definition import load
+from adapters.definition import PROFILES, load
 from adapters.errors import AdapterError, DecodingError, MappingError
 from adapters.mapping import Mapper
 from adapters.validation import Validator, open_validator
@@ -70,12 +70,14 @@ def _map_sample(sample: Path, decoder: Decoder, mapper: Mapper, validate: Valida
         checked.failures.append((f"records: {error}", None))
 
 
-def check(file: Path, sample: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+def main(file: Path, sample: Path | None = None, out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
     """Prints the entities as JSON, one after the other, then on `err` what fails: the expression and the record.
 
-    0 where every record can be mapped, 1 where one cannot or the file is not right.
+    `sample`: a file, or a folder of them; None for the samples of the profile. 0 where every record can be mapped and
+    is valid, 1 where one is not or the file is not right.
     """
     try:
+        sample = _samples(file) if sample is None else sample
         checked = examine(file, sample)
     except AdapterError as error:
         err.write(f"{error}\n")
@@ -90,9 +92,15 @@ def check(file: Path, sample: Path | None = None, out: TextIO = sys.stdout, err:
             err.write("  in the record " + orjson.dumps(record, default=repr).decode() + "\n")
     if sample is None:
         err.write(f"{file} is right; give a sample of records to see the entities it makes\n")
-    elif not checked.records and not checked.failures:
+        return 0
+    if not checked.records and not checked.failures:
         err.write(f"{sample} has no record\n")
         return 1
-    else:
-        err.write(f"{checked.records} records, {len(checked.entities)} entities, {len(checked.failures)} failures\n")
-    return 1 if checked.failures else 0
+    err.write(f"{checked.records} records, {len(checked.entities)} entities, {len(checked.failures)} failures\n")
+    return 1 if checked.failures or checked.invalid else 0
+
+
+def _samples(file: Path) -> Path | None:
+    profile = load(Path(file)).profile
+    samples = PROFILES / profile / "samples" if profile else None
+    return samples if samples and samples.is_dir() else None

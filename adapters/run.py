@@ -14,6 +14,7 @@ from adapters.backoff import Backoff
 from adapters.counts import Counts
 from adapters.definition import Definition, load
 from adapters.errors import AdapterError
+from adapters.mapping import Mapper
 from adapters.pipeline import Pipeline, held
 
 _log = logging.getLogger("beffroi.adapter")
@@ -25,6 +26,8 @@ def main(files: Sequence[Path | str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         definitions = [load(Path(file)) for file in files]
+        for definition in definitions:
+            Mapper(definition)  # whatever is wrong in one of the files shows before any of them runs
         return uvloop.run(run(definitions))
     except AdapterError as error:
         sys.stderr.write(f"{error}\n")

@@ -35,6 +35,10 @@ class Peer:
     def entities(self):
         return self.tenants.setdefault("", {})
 
+    @property
+    def running(self):
+        return self._runner is not None
+
     async def start(self):
         application = web.Application(client_max_size=100_000_000)
         application.add_routes([web.post("/ngsi-ld/v1/entityOperations/upsert", self._upsert)])

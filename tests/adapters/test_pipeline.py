@@ -1,10 +1,13 @@
 """From a source to the broker: what is sent, what is set aside, what waits on disk."""
 
+import asyncio
 import json
+
+import aiohttp
 
 from adapters.definition import load
 from adapters.run import run
-from tests.adapters.peer import dead_letters, until
+from tests.adapters.peer import dead_letters, free_port, until
 
 LAMP = {
     "id": "urn:ngsi-ld:Streetlight:test-{name}",
@@ -183,3 +186,38 @@ async def test_one_state_directory_is_held_by_one_adapter(tmp_path, peer, adapte
 
     assert await adapter(file).ended() == 1
     assert "is held by another adapter" in (tmp_path / "adapter.log").read_text()
+
+
+async def test_kill_9_at_any_moment_loses_nothing_while_the_broker_comes_and_goes(
+    tmp_path, peer, adapter_file, adapter
+):
+    """A vendor posts, and posts again what was not acknowledged; adapter and broker die under it."""
+    port = free_port()
+    source = {"kind": "webhook", "port": port}
+    file = adapter_file({"source": source, "entities": {"lamp": LAMP}, "delivery": {"batch": 20}})
+    process = adapter(file)
+    acknowledged = set()
+
+    async def vendor():
+        async with aiohttp.ClientSession() as session:
+            for number in range(400):
+                while number not in acknowledged:
+                    try:
+                        async with session.post(f"http://127.0.0.1:{port}/", json=lamp(str(number), number)) as answer:
+                            assert answer.status == 204
+                            acknowledged.add(number)
+                    except aiohttp.ClientError:
+                        await asyncio.sleep(0.02)
+
+    posting = asyncio.ensure_future(vendor())
+    for wanted in (40, 90, 170, 300):
+        await until(lambda wanted=wanted: len(acknowledged) >= wanted)
+        process.kill()
+        await (peer.stop() if peer.running else peer.start())
+        process = adapter(file)
+    await posting
+    if not peer.running:
+        await peer.start()
+
+    await peer.holds(400)
+    assert not dead_letters(tmp_path / "state/test")
