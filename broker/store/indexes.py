@@ -35,6 +35,8 @@ _BASE = [
     IndexModel([("expiry", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
 ]
 
+_BASE_PATHS = {"_id", "createdAt", "types", "scope", "expiry"}
+
 
 def geo_path(attribute: str) -> str:
     """Where the geometries of a GeoProperty are indexed: `attrs.KEY.geo`."""
@@ -57,13 +59,18 @@ class Indexes:
         self._limit = limit
         self._demand = demand
         self._paths: dict[str, set[str]] = {}
+        self._full: set[str] = set()
         self._uses: Counter[tuple[str, str]] = Counter()
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: set[asyncio.Task[bool | None]] = set()
+
+    def known(self, entities: Collection) -> frozenset[str]:
+        """The paths that begin an index of the collection."""
+        return frozenset(self._paths.get(entities.full_name, ()))
 
     async def make_base(self, entities: Collection) -> None:
         """Make those that every tenant has. Quick on a new collection; on an old one only what is missing."""
         await entities.create_indexes(_BASE)
-        self._paths.setdefault(entities.full_name, set())
+        self._paths.setdefault(entities.full_name, set()).update(_BASE_PATHS)
 
     async def learn(self, entities: Collection) -> None:
         """See which indexes a collection has that another process, or an earlier version, made."""
@@ -76,14 +83,14 @@ class Indexes:
         """GeoProperties have been written: make the indexes they lack, in the background."""
         known = self._paths.setdefault(entities.full_name, set())
         for attribute in attributes:
-            if geo_path(attribute) not in known:
+            if geo_path(attribute) not in known and not self._is_full(entities):
                 self._in_background(self.make_geo(entities, attribute))
 
     def note_compared(self, entities: Collection, attributes: Iterable[str]) -> None:
         """A query compares the values of these attributes: make the indexes that are wanted often enough."""
         known = self._paths.setdefault(entities.full_name, set())
         for attribute in attributes:
-            if value_path(attribute) not in known:
+            if value_path(attribute) not in known and not self._is_full(entities):
                 use = (entities.full_name, attribute)
                 self._uses[use] += 1
                 if self._uses[use] == self._demand:
@@ -111,16 +118,27 @@ class Indexes:
 
     async def _make_one(self, entities: Collection, path: str, kind: str | int, attribute: str) -> bool:
         known = self._paths.setdefault(entities.full_name, set())
-        if path not in known and len(known) >= self._limit:
-            logger.warning("%s has %d indexes: none is made for %s", entities.full_name, len(known), attribute)
+        if path not in known and self._is_full(entities):
             return False
-        known.add(path)  # before it is there, so that it is asked for once
-        if await self._make(entities, [IndexModel([(path, kind)], name=path)], attribute):
-            return True
-        known.discard(path)
-        return False
+        known.add(path)  # before it is there, and also if it cannot be made, so that it is asked for once
+        made = await self._make(entities, [IndexModel([(path, kind)], name=path)], attribute)
+        if made is None:
+            known.discard(path)
+        return made is True
 
-    async def _make(self, entities: Collection, models: list[IndexModel], attribute: str = "") -> bool:
+    def _is_full(self, entities: Collection) -> bool:
+        name = entities.full_name
+        if len(self._paths[name]) < self._limit:
+            return False
+        if name not in self._full:
+            self._full.add(name)
+            logger.warning(
+                "%s has %d indexes and gets no more: queries on other attributes are slow", name, self._limit
+            )
+        return True
+
+    async def _make(self, entities: Collection, models: list[IndexModel], attribute: str = "") -> bool | None:
+        """Whether they are there in the end; None where the database is away, and it is to be tried again."""
         for _ in range(_MAX_REPAIRS):
             try:
                 await entities.create_indexes(models)
@@ -131,7 +149,7 @@ class Indexes:
                 return False
             except PyMongoError as error:
                 logger.warning("no index for %s in %s yet: %s", attribute, entities.full_name, error)
-                return False
+                return None
             return True
         return False
 
