@@ -35,13 +35,13 @@ def notified(
         if before is None:
             return {}
         return _deleted(subscription, before, changes, names, at)
-    shown = after
     if attributes := _shown_attributes(subscription, after, changes, names, at):
-        shown = replace(after, attributes=attributes)
-    return _rendered(subscription, shown, names, at)
+        after = replace(after, attributes=attributes)
+    return shown(subscription, after, names, at)
 
 
-def _rendered(subscription: Subscription, entity: Entity, names: Names, at: str) -> dict[str, Any]:
+def shown(subscription: Subscription, entity: Entity, names: Names, at: str) -> dict[str, Any]:
+    """An entity in the representation that the subscription asks for; empty where nothing of it is to be shown."""
     if subscription.endpoint.accept == "application/geo+json":
         return render_feature(entity, names, subscription.view, at, LOCATION)
     rendered = render(entity, names, subscription.view, at)
@@ -85,7 +85,7 @@ def _deleted(
         markers = _markers(subscription, wanted, names, at)
         attributes = {name: _whole(subscription, instances) for name, instances in markers.items()}
     gone = Entity(before.id, before.types, attributes, [], before.created_at, before.modified_at, before.expires_at)
-    rendered = _rendered(subscription, gone, names, at)
+    rendered = shown(subscription, gone, names, at)
     if rendered:
         properties = rendered.get("properties", rendered) if rendered.get("type") == "Feature" else rendered
         properties["deletedAt"] = at

@@ -1,5 +1,6 @@
 """Where the broker may be made to send: checked when a subscription is written, and on each address on connecting."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,3 +35,13 @@ class EndpointPolicy:
     def sockets(self) -> Callable[[tuple[Any, ...]], socket.socket] | None:
         """What makes the sockets of connections to endpoints; None where every address is allowed."""
         return None if self.private else guarded_sockets(self.networks)
+
+    async def address(self, host: str, port: int) -> str:
+        """An address of the host that may be connected to; AddressRefused, or another OSError if there is none."""
+        make = self.sockets()
+        if make is None:
+            return host
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        make(found[0]).close()
+        return str(found[0][4][0])

@@ -23,6 +23,7 @@ from broker.notifications.journal import Entry, Journal, entry_key
 from broker.notifications.loading import subscriptions_at
 from broker.notifications.matching import selected, triggered
 from broker.notifications.outbox import Policy
+from broker.notifications.periodic import Periodic
 from broker.notifications.post_office import PostOffice
 from broker.notifications.registry import Registered, Registry, registered
 from broker.notifications.senders import senders
@@ -70,6 +71,7 @@ class Notifier:
         self._deliveries = Deliveries(client)
         self._senders = senders(policy, endpoints)
         self._post_office = PostOffice(self._journal, self._deliveries, self._senders, self._subscription, policy)
+        self._periodic = Periodic(store, self._send, self._next_order, self._names)
         self._order = 0
         self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -88,9 +90,12 @@ class Notifier:
         await self._journal.begin(lease)
         self._deliveries.begin()
         await self._post_office.begin(lease)
+        for one in self._registry:
+            self._periodic.put(one)
 
     async def end(self) -> None:
         """See `Consumer`."""
+        await self._periodic.end()
         await self._post_office.end()
         await self._deliveries.end()
         await self._journal.end()
@@ -129,12 +134,14 @@ class Notifier:
             self._post_office.push(entry)
 
     async def _entries(self, change: EntityChange) -> list[Entry]:
+        if not self._registry.listens(change.tenant, change.id, change.types):
+            return []
         at = format_date_time(change.at)
         before = change.before if change.after is None else alive(change.before, at)
         changes = attribute_changes(before, change.after)
         if not changes and before is not None and change.after is not None:
             return []
-        types = {*(before.types if before else ()), *(change.after.types if change.after else ())}
+        types = change.types
         names = {one.name for one in changes}
         now = datetime.now(UTC)
         entries: list[Entry] = []
@@ -159,12 +166,15 @@ class Notifier:
                 entries.append(self._entry(one, change, data, now))
         return entries
 
-    def _entry(self, one: Registered, change: EntityChange, data: bytes, now: datetime) -> Entry:
+    def _next_order(self) -> int:
         self._order += 1
+        return self._order
+
+    def _entry(self, one: Registered, change: EntityChange, data: bytes, now: datetime) -> Entry:
         subscription = one.subscription
         return Entry(
             entry_key(one.tenant, subscription.id, change.id, change.cluster_time),
-            self._order,
+            self._next_order(),
             one.tenant,
             subscription.id,
             change.id,
@@ -184,10 +194,13 @@ class Notifier:
             one = self._register(change.tenant, change.after)
             if one is not None and self._contexts.known(*self._context(one)) is None:
                 await self._refresh(one)
+            if one is not None:
+                self._periodic.put(one)
             self._post_office.changed(change.tenant, change.id)
 
     async def _forget(self, tenant: str, subscription_id: str) -> None:
         self._registry.remove(tenant, subscription_id)
+        self._periodic.remove(tenant, subscription_id)
         await self._post_office.forget(tenant, subscription_id)
 
     def _register(self, tenant: str, document: Document) -> Registered | None:
@@ -196,8 +209,10 @@ class Notifier:
         except (NgsiLdError, KeyError, TypeError, ValueError):
             logger.exception("subscription %s of tenant %r cannot be read and is not served", document["_id"], tenant)
             self._registry.remove(tenant, document["_id"])
+            self._periodic.remove(tenant, document["_id"])
             return None
-        one = registered(tenant, subscription, self._contexts.known(tenant, subscription.context) or CORE)
+        names = self._contexts.known(tenant, subscription.context) or CORE
+        one = registered(tenant, subscription, document["createdAt"], names)
         self._registry.put(one)
         return one
 

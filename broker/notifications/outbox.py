@@ -8,7 +8,7 @@ time up to `longest_retry`, each time a random part less. It is given up, and go
 than `max_age` or when more than `max_backlog` wait behind it: the oldest go first.
 
 With throttling, notifications that wait are merged: the last state of each entity goes, in one notification, when the
-time has come.
+time has come. With timeInterval they are merged too: of what a dead endpoint did not take, the last remains.
 """
 
 import asyncio
@@ -108,10 +108,10 @@ class Outbox:
     def push(self, entry: Entry) -> None:
         """Takes an entry that was just written to the journal."""
         self._backlog += 1
-        if self._in_journal or len(self._next) >= self._room(self._throttled()):
+        if self._in_journal or len(self._next) >= self._room(self._merges()):
             self._in_journal = self._added_meanwhile = True
         else:
-            self._keep(entry, self._throttled())
+            self._keep(entry, self._merges())
         self._work()
 
     def changed(self) -> None:
@@ -130,16 +130,16 @@ class Outbox:
         if self._task is None:
             self._task = asyncio.create_task(self._drain(), name=f"outbox {self._id}")
 
-    def _throttled(self) -> bool:
+    def _merges(self) -> bool:
         subscription = self._subscription()
-        return subscription is not None and subscription.throttling is not None
+        return subscription is not None and _merges(subscription)
 
-    def _room(self, throttled: bool) -> int:
-        return self._policy.in_memory * (_MERGED if throttled else 1)
+    def _room(self, merges: bool) -> int:
+        return self._policy.in_memory * (_MERGED if merges else 1)
 
-    def _keep(self, entry: Entry, throttled: bool) -> None:
+    def _keep(self, entry: Entry, merges: bool) -> None:
         self._last = entry.order
-        if not throttled:
+        if not merges:
             self._next[entry.order] = entry
             return
         superseded = self._next.pop(entry.entity, None)
@@ -167,13 +167,13 @@ class Outbox:
 
     async def _fill(self) -> bool:
         """Sees to it that what is next is in memory; False when nothing waits."""
-        throttled = self._throttled()
-        while self._in_journal and len(self._next) < (self._room(throttled) if throttled else 1):
-            wanted = self._room(throttled) - len(self._next)
+        merges = self._merges()
+        while self._in_journal and len(self._next) < (self._room(merges) if merges else 1):
+            wanted = self._room(merges) - len(self._next)
             self._added_meanwhile = False
             entries = await self._journal.read(self._tenant, self._id, self._last, wanted)
             for entry in entries:
-                self._keep(entry, throttled)
+                self._keep(entry, merges)
             if len(entries) < wanted and not self._added_meanwhile:
                 self._in_journal = False
         if not self._next:
@@ -192,18 +192,17 @@ class Outbox:
         if not self._lease.held:
             await asyncio.sleep(_LEASE_SECONDS)
             return
-        throttling = subscription.throttling
         head = next(iter(self._next.values()))
         entries = [head]
-        if throttling is not None:
+        if _merges(subscription):
             entries = [one for one in self._next.values() if (one.accept, one.context) == (head.accept, head.context)]
         outcome = await self._post.deliver(self._message(subscription.endpoint, entries))
         if outcome.delivered:
             self._failures = 0
             self._deliveries.succeeded(self._tenant, self._id)
             self._done(entries)
-            if throttling is not None:
-                self._not_before = time.monotonic() + throttling
+            if subscription.throttling is not None:
+                self._not_before = time.monotonic() + subscription.throttling
         else:
             self._failed(subscription.endpoint, outcome.reason)
 
@@ -278,3 +277,7 @@ class Outbox:
             self._not_before = 0.0
         except TimeoutError:
             pass
+
+
+def _merges(subscription: Subscription) -> bool:
+    return subscription.throttling is not None or subscription.time_interval is not None

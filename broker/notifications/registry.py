@@ -27,12 +27,13 @@ class Registered:
 
     tenant: str
     subscription: Subscription
+    created_at: str
     names: Names
     shape: bytes
     linked: bool
 
 
-def registered(tenant: str, subscription: Subscription, names: Names) -> Registered:
+def registered(tenant: str, subscription: Subscription, created_at: str, names: Names) -> Registered:
     """The subscription with what is needed to work with it."""
     members = subscription.definition.members
     parameters = {name: value for name, value in members["notification"].items() if name != "endpoint"}
@@ -42,6 +43,7 @@ def registered(tenant: str, subscription: Subscription, names: Names) -> Registe
     return Registered(
         tenant,
         subscription,
+        created_at,
         names,
         orjson.dumps(what, option=orjson.OPT_SORT_KEYS),
         subscription.query.link_depth > 0,
@@ -94,6 +96,10 @@ class Registry:
         """Forgets all."""
         self._all.clear()
         self._index.clear()
+
+    def listens(self, tenant: str, entity_id: str, types: Iterable[str]) -> bool:
+        """Whether there is any subscription that a change of this entity may concern."""
+        return any((tenant, place) in self._index for place in (entity_id, *types, _ANY))
 
     def concerned(self, tenant: str, entity_id: str, types: Iterable[str], attributes: set[str]) -> list[Registered]:
         """The subscriptions that a change of these attributes (IRIs) of this entity may concern, each once."""

@@ -4,9 +4,11 @@ from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.message import Sender
 from broker.notifications.outbox import Policy
 from broker.notifications.senders.http import HttpSender
+from broker.notifications.senders.mqtt import MqttSender
 
 
 def senders(policy: Policy, endpoints: EndpointPolicy) -> dict[str, Sender]:
     """What sends to the endpoints of each scheme."""
     http = HttpSender(per_host=policy.per_endpoint, socket_factory=endpoints.sockets())
-    return {"http": http, "https": http}
+    mqtt = MqttSender(endpoints)
+    return {"http": http, "https": http, "mqtt": mqtt, "mqtts": mqtt}
