@@ -16,14 +16,21 @@ from functools import lru_cache
 from typing import NoReturn
 
 from ngsi_ld.errors import bad_request_data
+from ngsi_ld.query.automaton import (
+    MAX_STATES,
+    Automaton,
+    Choice,
+    End,
+    Node,
+    Ranges,
+    Repeat,
+    Sequence,
+    Set,
+    Start,
+)
 from ngsi_ld.query.syntax import DEFAULT_LIMITS, Limits, is_text
 
 MAX_REPEAT = 255
-MAX_STATES = 4000
-_MAX_CACHED = 2000
-
-Ranges = tuple[tuple[int, int], ...]
-"""Code points as inclusive, sorted, disjoint ranges."""
 
 _LAST = 0x10FFFF
 _ANY: Ranges = ((0, _LAST),)
@@ -47,47 +54,12 @@ _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Set:
-    ranges: Ranges
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Sequence:
-    parts: "tuple[_Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    branches: "tuple[_Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Repeat:
-    body: "_Node"
-    least: int
-    most: int | None
-
-
-_Node = _Set | _Start | _End | _Sequence | _Choice | _Repeat
-
-
-@dataclass(frozen=True, slots=True)
 class Pattern:
     """A checked pattern: `text` as the client wrote it, `pcre` the same for PCRE with its option `s`."""
 
     text: str
     pcre: str
-    _automaton: "_Automaton" = field(compare=False, repr=False)
+    _automaton: Automaton = field(compare=False, repr=False)
 
     def search(self, text: str) -> bool:
         """Whether the pattern is found in the text, in time proportional to its length."""
@@ -101,7 +73,7 @@ def parse_pattern(text: str, where: str, limits: Limits = DEFAULT_LIMITS) -> Pat
         raise bad_request_data(f"The regular expression of {where} is longer than {limits.pattern} characters")
     parser = _Parser(text, where)
     node = parser.whole()
-    automaton = _Automaton(node)
+    automaton = Automaton(node)
     if automaton.size > MAX_STATES:
         raise bad_request_data(f"The regular expression of {where} is too large once its repetitions are written out")
     return Pattern(text, _pcre(node), automaton)
@@ -119,7 +91,7 @@ class _Parser:
             f"The regular expression of {self.where}, {self.text!r}, is wrong at character {self.at + 1}: {problem}"
         )
 
-    def whole(self) -> _Node:
+    def whole(self) -> Node:
         if "\0" in self.text or not is_text(self.text):
             self.fail("it has a character that no text can have")
         node = self.choice()
@@ -127,7 +99,7 @@ class _Parser:
             self.fail("a ) without its (; a literal one is written \\)")
         return node
 
-    def choice(self) -> _Node:
+    def choice(self) -> Node:
         self.depth += 1
         if self.depth > DEFAULT_LIMITS.depth:
             self.fail("groups are nested too deeply")
@@ -136,15 +108,15 @@ class _Parser:
             self.at += 1
             branches.append(self.sequence())
         self.depth -= 1
-        return branches[0] if len(branches) == 1 else _Choice(tuple(branches))
+        return branches[0] if len(branches) == 1 else Choice(tuple(branches))
 
-    def sequence(self) -> _Node:
-        parts: list[_Node] = []
+    def sequence(self) -> Node:
+        parts: list[Node] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
             parts.append(self.repeated(self.atom()))
-        return parts[0] if len(parts) == 1 else _Sequence(tuple(parts))
+        return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
-    def atom(self) -> _Node:
+    def atom(self) -> Node:
         character = self.text[self.at]
         if character in "*+?":
             self.fail(f"{character} has nothing before it to repeat; a literal one is written \\{character}")
@@ -153,19 +125,19 @@ class _Parser:
             case "(":
                 return self.group()
             case "[":
-                return _Set(self.bracket())
+                return Set(self.bracket())
             case ".":
-                return _Set(_ANY)
+                return Set(_ANY)
             case "^":
-                return _Start()
+                return Start()
             case "$":
-                return _End()
+                return End()
             case "\\":
-                return _Set(self.escape())
+                return Set(self.escape())
             case _:
-                return _Set(((ord(character), ord(character)),))
+                return Set(((ord(character), ord(character)),))
 
-    def group(self) -> _Node:
+    def group(self) -> Node:
         if self.text.startswith("?", self.at):
             if not self.text.startswith("?:", self.at):
                 self.fail("look-around, flags and named groups are not supported")
@@ -227,18 +199,18 @@ class _Parser:
         self.at += 1
         return self.escape() if character == "\\" else ((ord(character), ord(character)),)
 
-    def repeated(self, node: _Node) -> _Node:
+    def repeated(self, node: Node) -> Node:
         bounds = self.bounds()
         if bounds is None:
             return node
-        if isinstance(node, _Start | _End):
+        if isinstance(node, Start | End):
             self.fail("an anchor cannot be repeated")
         least, most = bounds
         if most is None or most > 1:
             self.check_repeatable(node)
         if self.at < len(self.text) and self.text[self.at] in "*+?{":
             self.fail("a repetition of a repetition is not supported")
-        return _Repeat(node, least, most)
+        return Repeat(node, least, most)
 
     def bounds(self) -> tuple[int, int | None] | None:
         if self.at >= len(self.text):
@@ -260,23 +232,23 @@ class _Parser:
             self.fail("a repetition goes from the lower to the higher number")
         return least, most
 
-    def check_repeatable(self, node: _Node) -> None:
+    def check_repeatable(self, node: Node) -> None:
         """Refuse what PCRE would try in exponentially many ways."""
         match node:
-            case _Repeat(body, least, most):
+            case Repeat(body, least, most):
                 if most != least:
                     self.fail("a repeated group must not hold another repetition, it could take for ever")
                 self.check_repeatable(body)
-            case _Sequence(parts):
+            case Sequence(parts):
                 for part in parts:
                     self.check_repeatable(part)
-            case _Choice(branches):
+            case Choice(branches):
                 firsts = [_first(branch) for branch in branches]
                 if any(first is None for first in firsts) or _overlap([first for first in firsts if first]):
                     self.fail("the alternatives of a repeated group must begin with different characters")
                 for branch in branches:
                     self.check_repeatable(branch)
-            case _Start() | _End():
+            case Start() | End():
                 self.fail("a repeated group must not hold an anchor")
 
 
@@ -284,17 +256,17 @@ def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= MAX_REPEAT
 
 
-def _first(node: _Node) -> Ranges | None:
+def _first(node: Node) -> Ranges | None:
     """The characters a text of the node can begin with; None where it can be empty."""
     match node:
-        case _Set(ranges):
+        case Set(ranges):
             return ranges
-        case _Sequence(parts):
+        case Sequence(parts):
             return _first(parts[0]) if parts else None
-        case _Choice(branches):
+        case Choice(branches):
             firsts = [_first(branch) for branch in branches]
             return None if None in firsts else _merged([one for first in firsts if first for one in first])
-        case _Repeat(body, least, _):
+        case Repeat(body, least, _):
             return _first(body) if least else None
     return None
 
@@ -325,21 +297,21 @@ def _complement(ranges: Ranges) -> Ranges:
     return tuple(gaps)
 
 
-def _pcre(node: _Node) -> str:
+def _pcre(node: Node) -> str:
     match node:
-        case _Set(ranges):
+        case Set(ranges):
             return _pcre_set(ranges)
-        case _Start():
+        case Start():
             return "^"
-        case _End():
+        case End():
             return r"\z"
-        case _Sequence(parts):
+        case Sequence(parts):
             return "".join(_pcre(part) for part in parts)
-        case _Choice(branches):
+        case Choice(branches):
             return "(?:" + "|".join(_pcre(branch) for branch in branches) + ")"
-        case _Repeat(body, least, most):
+        case Repeat(body, least, most):
             text = _pcre(body)
-            if not isinstance(body, _Set):
+            if not isinstance(body, Set):
                 text = f"(?:{text})"
             sign = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((least, most))
             return text + (sign or (f"{{{least},{'' if most is None else most}}}"))
@@ -354,117 +326,3 @@ def _pcre_set(ranges: Ranges) -> str:
         character = chr(ranges[0][0])
         return character if character.isalnum() or character in "-_:/ " else f"\\x{{{ord(character):X}}}"
     return "[" + "".join(f"\\x{{{low:X}}}-\\x{{{high:X}}}" for low, high in ranges) + "]"
-
-
-class _Automaton:
-    """A Thompson automaton whose deterministic states are made as texts ask for them.
-
-    State 0 accepts. `moves[state]` is (ranges, next); `free[state]` are the steps that read nothing, each with the
-    condition "" (none), "^" (at the start only) or "$" (at the end only).
-    """
-
-    def __init__(self, node: _Node) -> None:
-        self.moves: list[tuple[Ranges, int] | None] = [None]
-        self.free: list[list[tuple[str, int]]] = [[]]
-        self.entry = self._add(node, 0)
-        self.size = len(self.moves)
-        self._restart()
-
-    def _restart(self) -> None:
-        self.known: dict[frozenset[int], int] = {}
-        self.states: list[frozenset[int]] = []
-        self.steps: list[dict[str, int]] = []
-        self.accepts: list[bool] = []
-        self.accepts_at_end: list[bool | None] = []
-        self.first = self._state(self._closure({self.entry}, "^"))
-
-    def _new(self, move: tuple[Ranges, int] | None, free: list[tuple[str, int]]) -> int:
-        if len(self.moves) > MAX_STATES:
-            return 0
-        self.moves.append(move)
-        self.free.append(free)
-        return len(self.moves) - 1
-
-    def _add(self, node: _Node, after: int) -> int:
-        """The state to enter so that `node` is read and `after` is reached."""
-        match node:
-            case _Set(ranges):
-                return self._new((ranges, after), [])
-            case _Start():
-                return self._new(None, [("^", after)])
-            case _End():
-                return self._new(None, [("$", after)])
-            case _Sequence(parts):
-                for part in reversed(parts):
-                    after = self._add(part, after)
-                return after
-            case _Choice(branches):
-                return self._new(None, [("", self._add(branch, after)) for branch in branches])
-            case _Repeat(body, least, most):
-                return self._add_repeat(body, least, most, after)
-
-    def _add_repeat(self, body: _Node, least: int, most: int | None, after: int) -> int:
-        if most is None:
-            loop = self._new(None, [])
-            if loop:
-                self.free[loop] += [("", self._add(body, loop)), ("", after)]
-            after = loop
-        else:
-            end = after
-            for _ in range(most - least):
-                if len(self.moves) > MAX_STATES:
-                    break
-                after = self._new(None, [("", self._add(body, after)), ("", end)])
-        for _ in range(least):
-            if len(self.moves) > MAX_STATES:
-                break
-            after = self._add(body, after)
-        return after
-
-    def _closure(self, states: set[int], conditions: str) -> frozenset[int]:
-        todo, seen = list(states), set(states)
-        while todo:
-            for condition, state in self.free[todo.pop()]:
-                if state not in seen and condition in conditions:
-                    seen.add(state)
-                    todo.append(state)
-        return frozenset(seen)
-
-    def _state(self, members: frozenset[int]) -> int:
-        number = self.known.get(members)
-        if number is None:
-            number = self.known[members] = len(self.states)
-            self.states.append(members)
-            self.steps.append({})
-            self.accepts.append(0 in members)
-            self.accepts_at_end.append(None)
-        return number
-
-    def _step(self, number: int, character: str) -> int:
-        code = ord(character)
-        reached = {self.entry}  # the search may begin at any character
-        for state in self.states[number]:
-            move = self.moves[state]
-            if move is not None and any(low <= code <= high for low, high in move[0]):
-                reached.add(move[1])
-        following = self._state(self._closure(reached, ""))
-        self.steps[number][character] = following
-        return following
-
-    def search(self, text: str) -> bool:
-        if len(self.states) > _MAX_CACHED:
-            self._restart()
-        number, steps, accepts = self.first, self.steps, self.accepts
-        if accepts[number]:
-            return True
-        for character in text:
-            following = steps[number].get(character)
-            number = self._step(number, character) if following is None else following
-            if accepts[number]:
-                return True
-        at_end = self.accepts_at_end[number] if text else None
-        if at_end is None:
-            at_end = 0 in self._closure(set(self.states[number]), "$" if text else "^$")
-            if text:
-                self.accepts_at_end[number] = at_end
-        return at_end
