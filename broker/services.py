@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 
 import data_models
@@ -38,10 +39,7 @@ class Services:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Services]:
     """The parts at work on the database that the settings name, until the block is left."""
-    # Majority-acknowledged and journaled: what got a 2xx survives the death of any process.
-    mongo: Client = AsyncMongoClient(
-        settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000, appname="beffroi"
-    )
+    mongo = _client(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(mongo.close)
         store = MongoStore(mongo, create_tenants=settings.tenant_creation)
@@ -52,12 +50,21 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         endpoints = EndpointPolicy(private=settings.endpoint_private, networks=networks(settings.endpoint_networks))
         notifier = Notifier(mongo, store, contexts, endpoints=endpoints)
         stack.push_async_callback(notifier.close)
-        changes = ChangeLog(mongo, [notifier])
+        stream_client = _client(settings, document_class=RawBSONDocument)
+        stack.push_async_callback(stream_client.close)
+        changes = ChangeLog(mongo, [notifier], stream_client=stream_client)
         stack.push_async_callback(changes.stop)
         # Before the first write is accepted: from here on the log misses none.
         await changes.start()
         subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
         yield Services(settings, mongo, store, contexts, subscriptions)
+
+
+def _client(settings: Settings, **options: Any) -> AsyncMongoClient[Any]:
+    # Majority-acknowledged and journaled: what got a 2xx survives the death of any process.
+    return AsyncMongoClient(
+        settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000, appname="beffroi", **options
+    )
 
 
 def _context_settings(settings: Settings) -> ContextSettings:

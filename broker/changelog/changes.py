@@ -4,28 +4,73 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import bson
 from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
 
+from broker.store.documents import entity
 from ngsi_ld.entity import Entity
 
 Document = dict[str, Any]
+Image = Document | RawBSONDocument
 
 
-@dataclass(frozen=True, slots=True)
 class EntityChange:
     """An entity was written: created (`before` is None), changed, or deleted (`after` is None).
 
     `cluster_time` orders the changes of the whole deployment; with tenant and id it names this change for ever. `at` is
-    when it was written, by the clock of MongoDB.
+    when it was written, by the clock of MongoDB. The images become entities when they are first asked for: most
+    changes concern nobody, which their types alone tell.
     """
 
-    tenant: str
-    id: str
-    before: Entity | None
-    after: Entity | None
-    cluster_time: Timestamp
-    token: Document
-    at: datetime
+    __slots__ = ("_after", "_before", "at", "cluster_time", "id", "tenant", "token")
+
+    def __init__(
+        self,
+        tenant: str,
+        id: str,  # noqa: A002 - what the standard calls it
+        before: Image | Entity | None,
+        after: Image | Entity | None,
+        cluster_time: Timestamp,
+        token: Document,
+        at: datetime,
+    ) -> None:
+        self.tenant = tenant
+        self.id = id
+        self.cluster_time = cluster_time
+        self.token = token
+        self.at = at
+        self._before = before
+        self._after = after
+
+    @property
+    def before(self) -> Entity | None:
+        """The entity before the change."""
+        self._before = before = _entity(self._before)
+        return before
+
+    @property
+    def after(self) -> Entity | None:
+        """The entity after the change."""
+        self._after = after = _entity(self._after)
+        return after
+
+    @property
+    def types(self) -> set[str]:
+        """The types that the entity had before or has after, as IRIs."""
+        images = (self._before, self._after)
+        return {name for image in images if image is not None for name in _types(image)}
+
+
+def _entity(image: Image | Entity | None) -> Entity | None:
+    if image is None or isinstance(image, Entity):
+        return image
+    return entity(bson.decode(image.raw) if isinstance(image, RawBSONDocument) else image)
+
+
+def _types(image: Image | Entity) -> list[str]:
+    types: list[str] = image.types if isinstance(image, Entity) else image["types"]
+    return types
 
 
 @dataclass(frozen=True, slots=True)

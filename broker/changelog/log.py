@@ -60,7 +60,8 @@ class ChangeLog:
     """The change log of one deployment, in one process.
 
     `collections` are watched besides the entities. `lease_seconds` is the time after which a process that died without
-    a word is replaced.
+    a word is replaced. `stream_client`, one whose `document_class` is RawBSONDocument, leaves the images of changes
+    that concern nobody undecoded.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class ChangeLog:
         *,
         collections: Sequence[str] = ("subscriptions",),
         lease_seconds: float = 3.0,
+        stream_client: AsyncMongoClient[Any] | None = None,
     ) -> None:
         self._client = client
+        self._stream_client = stream_client or client
         self._consumers = consumers
         self._collections = (ENTITIES, *collections)
         self._lease = Lease(client, seconds=lease_seconds)
@@ -185,7 +188,7 @@ class ChangeLog:
 
     async def _opened(self, position: Position) -> tuple[AsyncChangeStream[Document], Position]:
         try:
-            return await open_stream(self._client, self._collections, position), position
+            return await open_stream(self._stream_client, self._collections, position), position
         except OperationFailure as error:
             if error.code not in _HISTORY_LOST:
                 raise
@@ -196,7 +199,7 @@ class ChangeLog:
             " It goes on from now; the gap is noted in the collection changelog. Enlarge the oplog. %s",
             reason,
         )
-        return await open_stream(self._client, self._collections, position), position
+        return await open_stream(self._stream_client, self._collections, position), position
 
     async def _read(self, stream: AsyncChangeStream[Document]) -> None:
         while stream.alive:
@@ -206,7 +209,7 @@ class ChangeLog:
             event = await stream.try_next()
             if event is not None:
                 change = decode(event)
-                self._queue.append(event["_id"] if change is None else change)
+                self._queue.append(dict(event["_id"]) if change is None else change)
             elif stream.resume_token is not None:
                 self._queue.append(dict(stream.resume_token))
             self._filled.set()

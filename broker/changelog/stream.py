@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
+import bson
 from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.change_stream import AsyncChangeStream
 
-from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
+from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange, Image
 from broker.changelog.position import Position
-from broker.store.documents import entity
 from broker.store.tenants import DEFAULT_DATABASE, ENTITIES, tenant_of
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def token_time(token: Document) -> Timestamp | None:
     return Timestamp(int.from_bytes(data[1:5], "big"), int.from_bytes(data[5:9], "big"))
 
 
-def decode(event: Document) -> Change | None:
+def decode(event: Image) -> Change | None:
     """The change that an event of the stream tells of; None, and an error in the log, where its image is missing.
 
     That happens only where someone switched the images of a collection off.
@@ -83,7 +84,7 @@ def decode(event: Document) -> Change | None:
         return None
     cluster_time: Timestamp = event["clusterTime"]
     operation = event["operationType"]
-    token: Document = event["_id"]
+    token = dict(event["_id"])
     if operation in _DROPS:
         return Dropped(tenant, place.get("coll"), cluster_time, token)
     before, after = event.get("fullDocumentBeforeChange"), event.get("fullDocument")
@@ -95,10 +96,15 @@ def decode(event: Document) -> Change | None:
         return EntityChange(
             tenant,
             identifier,
-            None if before is None else entity(before),
-            None if after is None else entity(after),
+            before,
+            after,
             cluster_time,
             token,
             event["wallTime"].replace(tzinfo=UTC),
         )
-    return DocumentChange(tenant, place["coll"], identifier, before, after, cluster_time, token)
+    return DocumentChange(tenant, place["coll"], identifier, plain(before), plain(after), cluster_time, token)
+
+
+def plain(document: Image | None) -> Document | None:
+    """A document of the stream as a dictionary."""
+    return bson.decode(document.raw) if isinstance(document, RawBSONDocument) else document
