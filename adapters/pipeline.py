@@ -99,6 +99,10 @@ class Pipeline:
                 except MappingError as error:
                     letters.append(DeadLetter("map", str(error), record))
                     continue
+                except Exception as error:  # a fault of ours must not stop a feed: the record waits to be replayed
+                    _log.exception("%s: a record that the mapping fails on", self.definition.name)
+                    letters.append(DeadLetter("map", f"the mapping failed: {error!r}", record))
+                    continue
                 wrong = [reason for entity in made if (reason := self._validate(entity))]
                 if wrong:
                     self._counts.invalid.inc(len(wrong))

@@ -101,7 +101,7 @@ def as_number(value: Any) -> float:
     if isinstance(value, str):
         text = value.strip()
         try:
-            value = int(text) if text.lstrip("+-").isdecimal() else float(text)
+            value = int(text) if text.lstrip("+-").isdecimal() and len(text) < 19 else float(text)
         except ValueError:
             raise MappingError(f"{value!r} is not a number") from None
     if not isinstance(value, (int, float)) or not math.isfinite(value):

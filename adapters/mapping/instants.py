@@ -18,7 +18,7 @@ AHEAD = timedelta(hours=1)
 
 
 @lru_cache(maxsize=4096)
-def _canonical(value: Any, zone: ZoneInfo | None) -> str:
+def _canonical(value: str, zone: ZoneInfo | None) -> str:
     return to_text(parse_time(value, zone))
 
 
@@ -42,7 +42,7 @@ class Instants:
             if value is None:
                 return None
             try:
-                canonical = _canonical(value, zone)
+                canonical = _canonical(value, zone) if isinstance(value, str) else to_text(parse_time(value, zone))
                 if canonical[:-1] > self._latest[:-1] or canonical < self._earliest:
                     raise MappingError(f"{value!r} cannot be when it was observed: before 2000, or ahead of now")
             except MappingError as error:

@@ -102,6 +102,8 @@ def test_values(value, options, given, expected):
         ({"type": "boolean"}, "perhaps", "'perhaps' is not true or false"),
         ({"type": "time"}, "yesterday", "'yesterday' is not a time such as 2026-11-23T17:02:00Z"),
         ({"type": "time"}, "2026-03-02T08:00:00", "says no offset; set time_zone"),
+        ({"type": "time"}, "9999-12-31T23:59:59-14:00", "is not a time"),
+        ({"type": "time"}, 1e300, "is not a time"),
         ({"range": [0, 100]}, 101, "101 is not between 0 and 100"),
         ({"map": {"a": 1}}, "b", "'b' is not one of a"),
         ({"bands": {100: "on"}}, 101, "101 is above the last band, 100"),
