@@ -60,6 +60,16 @@ def nonexistent_tenant(tenant: str) -> NgsiLdError:
     return NgsiLdError(ErrorType.NONEXISTENT_TENANT, f"there is no tenant {tenant}")
 
 
+async def furnish(database: Database, indexes: Indexes) -> None:
+    """Give a collection of entities what it lacks: one of an earlier version, or one dropped under a running broker.
+
+    A write makes a dropped collection anew without the validator, and then ghosts can have come into it.
+    """
+    await database.command({"collMod": ENTITIES, **_OPTIONS})
+    await database[ENTITIES].delete_many({"ghost": {"$exists": True}})
+    await indexes.learn(database[ENTITIES])
+
+
 class Tenants:
     """The databases of the tenants; what is known of each is learnt once per process.
 
@@ -123,8 +133,9 @@ class Tenants:
         async for collection in await database.list_collections(filter={"name": ENTITIES}):
             options = collection.get("options", {})
             if any(options.get(name) != value for name, value in _OPTIONS.items()):
-                await database.command({"collMod": ENTITIES, **_OPTIONS})
-            await self._indexes.learn(database[ENTITIES])
+                await furnish(database, self._indexes)
+            else:
+                await self._indexes.learn(database[ENTITIES])
             self._ready.add(tenant)
             return True
         return False

@@ -27,7 +27,7 @@ from broker.store.grouping import Groups, Turn
 from broker.store.indexes import NOT_INDEXABLE, Indexes
 from broker.store.recent import Recent
 from broker.store.store import Mutation, StoreUnavailable, Written
-from broker.store.tenants import ENTITIES, Database
+from broker.store.tenants import ENTITIES, Database, furnish
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import NgsiLdError, bad_request_data
 
@@ -39,7 +39,8 @@ MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 _MAX_COMMAND_BYTES = 8 * 1024 * 1024
 _MAX_CONFLICTS = 100
 _MAX_DOUBTS = 3
-_CONFLICTS = frozenset({121, 11000})
+_GHOST = 121
+_CONFLICTS = frozenset({_GHOST, 11000})
 _TOO_LARGE = frozenset({15, 10334, 17419, 17420})  # nested too deep; larger than 16 MB, at different moments
 _MEMBERS = {"insert": "documents", "update": "updates", "delete": "deletes"}
 _WRITE_CONCERN = {"w": "majority", "j": True}
@@ -231,6 +232,10 @@ class Writes:
             await self._some_deleted(turn, writes, answer["n"])
             return
         failures = {failure["index"]: failure for failure in answer.get("writeErrors", ())}
+        if ghosts := answer.get("upserted"):
+            logger.warning("%s was dropped and is made anew", self._entities.full_name)
+            await furnish(self._database, self._indexes)
+            failures |= {ghost["index"]: {"code": _GHOST} for ghost in ghosts}
         for index, write in enumerate(writes):
             if failures and (failure := failures.get(index)):
                 self._failed(turn, write, failure)

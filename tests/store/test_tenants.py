@@ -97,6 +97,23 @@ async def test_a_collection_of_an_earlier_version_gets_what_it_lacks(store, mong
     assert "types" in await mongo[f"beffroi-{tenant}"]["entities"].index_information()
 
 
+async def test_a_tenant_that_is_dropped_under_a_running_broker_leaves_no_ghosts(store, mongo, tenant):
+    await store.mutate_many(tenant, [(entity(n).id, creating(entity(n))) for n in range(3)])
+    await mongo.drop_database(f"beffroi-{tenant}")
+
+    gone, created = await store.mutate_many(
+        tenant, [(entity(1).id, putting("n", 1)), (entity(9).id, creating(entity(9)))]
+    )
+    await store.indexes.settled()
+
+    assert isinstance(gone, NgsiLdError)
+    assert created.after.version == 1
+    entities = mongo[f"beffroi-{tenant}"]["entities"]
+    assert await entities.distinct("_id") == [entity(9).id]
+    assert (await entities.options())["validator"] == {"ghost": {"$exists": False}}
+    assert "types" in await entities.index_information()
+
+
 @pytest.mark.parametrize("name", ["", "chalons", "Chalons", "CHALONS", "saint-martin_51", "a" * 55])
 def test_a_tenant_has_a_database_of_its_own_whatever_the_case(name):
     database = database_name(name)
