@@ -56,3 +56,7 @@ class Names(Protocol):
     def term(self, iri: str) -> str:
         """The short name of an IRI, or the IRI where the @context has none."""
         ...
+
+    def __hash__(self) -> int:
+        """What names mean is remembered by the @context that gives them their meaning."""
+        ...

@@ -18,17 +18,18 @@ Image = Document | RawBSONDocument
 class EntityChange:
     """An entity was written: created (`before` is None), changed, or deleted (`after` is None).
 
-    `cluster_time` orders the changes of the whole deployment; with tenant and id it names this change for ever. `at` is
-    when it was written, by the clock of MongoDB. The images become entities when they are first asked for: most
-    changes concern nobody, which their types alone tell.
+    `types` are those before and after, as IRIs. `cluster_time` orders the changes of the whole deployment; with tenant
+    and id it names this change for ever. `at` is when it was written, by the clock of MongoDB. The images become
+    entities when they are first asked for: most changes concern nobody, which their types alone tell.
     """
 
-    __slots__ = ("_after", "_before", "at", "cluster_time", "id", "tenant", "token")
+    __slots__ = ("_after", "_before", "at", "cluster_time", "id", "tenant", "token", "types")
 
     def __init__(
         self,
         tenant: str,
         id: str,  # noqa: A002 - what the standard calls it
+        types: list[str],
         before: Image | Entity | None,
         after: Image | Entity | None,
         cluster_time: Timestamp,
@@ -37,6 +38,7 @@ class EntityChange:
     ) -> None:
         self.tenant = tenant
         self.id = id
+        self.types = types
         self.cluster_time = cluster_time
         self.token = token
         self.at = at
@@ -55,22 +57,11 @@ class EntityChange:
         self._after = after = _entity(self._after)
         return after
 
-    @property
-    def types(self) -> set[str]:
-        """The types that the entity had before or has after, as IRIs."""
-        images = (self._before, self._after)
-        return {name for image in images if image is not None for name in _types(image)}
-
 
 def _entity(image: Image | Entity | None) -> Entity | None:
     if image is None or isinstance(image, Entity):
         return image
     return entity(bson.decode(image.raw) if isinstance(image, RawBSONDocument) else image)
-
-
-def _types(image: Image | Entity) -> list[str]:
-    types: list[str] = image.types if isinstance(image, Entity) else image["types"]
-    return types
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from broker.changelog.changes import Change, Document
 from broker.changelog.position import Lease, LeaseLost, Position
-from broker.changelog.stream import decode, open_stream, token_time
+from broker.changelog.stream import decode, open_stream, plain, token_time
 from broker.store.tenants import ENTITIES
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class ChangeLog:
         client: AsyncMongoClient[Any],
         consumers: Sequence[Consumer],
         *,
-        collections: Sequence[str] = ("subscriptions",),
+        collections: Sequence[str] = ("subscriptions", "notificationCommands"),
         lease_seconds: float = 3.0,
         stream_client: AsyncMongoClient[Any] | None = None,
     ) -> None:
@@ -209,9 +209,9 @@ class ChangeLog:
             event = await stream.try_next()
             if event is not None:
                 change = decode(event)
-                self._queue.append(dict(event["_id"]) if change is None else change)
+                self._queue.append(plain(event["_id"]) if change is None else change)
             elif stream.resume_token is not None:
-                self._queue.append(dict(stream.resume_token))
+                self._queue.append(plain(stream.resume_token))
             self._filled.set()
         raise RuntimeError("MongoDB closed the change stream")
 

@@ -6,7 +6,7 @@ and collection. Images of the document before and after the change come with eac
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _WRITES = ("insert", "update", "replace", "delete")
 _DROPS = ("drop", "dropDatabase")
+_BEFORE = "fullDocumentBeforeChange"
 _TIMESTAMP_MARK = 0x82
 """First byte of a resume token's data: what follows are the seconds and the counter of the cluster time, big-endian."""
 
@@ -49,8 +50,21 @@ async def open_stream(
                 ],
             }
         },
-        # What changed inside the document is told by the images; leaving it out keeps large events below 16 MB.
-        {"$unset": ["updateDescription", "lsid", "txnNumber"]},
+        # Flat, and with the types of an entity beside its images: a change that concerns nobody is told by these few
+        # members. What changed inside the document is told by the images; without it large events stay below 16 MB.
+        {
+            "$project": {
+                "operation": "$operationType",
+                "database": "$ns.db",
+                "collection": "$ns.coll",
+                "id": "$documentKey._id",
+                "types": {"$setUnion": [{"$ifNull": [f"${one}.types", []]} for one in ("fullDocument", _BEFORE)]},
+                "clusterTime": 1,
+                "wallTime": 1,
+                "fullDocument": 1,
+                _BEFORE: 1,
+            }
+        },
     ]
     return await client.watch(
         pipeline,
@@ -78,33 +92,36 @@ def decode(event: Image) -> Change | None:
 
     That happens only where someone switched the images of a collection off.
     """
-    place = event["ns"]
-    tenant = tenant_of(place["db"])
+    database = event["database"]
+    tenant = tenant_of(database)
     if tenant is None:
         return None
     cluster_time: Timestamp = event["clusterTime"]
-    operation = event["operationType"]
-    token = dict(event["_id"])
+    operation = event["operation"]
+    token = plain(event["_id"])
     if operation in _DROPS:
-        return Dropped(tenant, place.get("coll"), cluster_time, token)
-    before, after = event.get("fullDocumentBeforeChange"), event.get("fullDocument")
+        return Dropped(tenant, event.get("collection"), cluster_time, token)
+    collection = event["collection"]
+    before, after = event.get(_BEFORE), event.get("fullDocument")
     if (before is None and operation != "insert") or (after is None and operation != "delete"):
-        logger.error("a change of %s in %s is lost: changeStreamPreAndPostImages is off", event["documentKey"], place)
-        return None
-    identifier = str(event["documentKey"]["_id"])
-    if place["coll"] == ENTITIES:
-        return EntityChange(
-            tenant,
-            identifier,
-            before,
-            after,
-            cluster_time,
-            token,
-            event["wallTime"].replace(tzinfo=UTC),
+        logger.error(
+            "a change of %s in %s.%s is lost: changeStreamPreAndPostImages is off", event["id"], database, collection
         )
-    return DocumentChange(tenant, place["coll"], identifier, plain(before), plain(after), cluster_time, token)
+        return None
+    if collection == ENTITIES:
+        at = event["wallTime"].replace(tzinfo=UTC)
+        return EntityChange(tenant, event["id"], event["types"], before, after, cluster_time, token, at)
+    return DocumentChange(
+        tenant,
+        collection,
+        event["id"],
+        None if before is None else plain(before),
+        None if after is None else plain(after),
+        cluster_time,
+        token,
+    )
 
 
-def plain(document: Image | None) -> Document | None:
+def plain(document: Mapping[str, Any]) -> Document:
     """A document of the stream as a dictionary."""
-    return bson.decode(document.raw) if isinstance(document, RawBSONDocument) else document
+    return bson.decode(document.raw) if isinstance(document, RawBSONDocument) else dict(document)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from dataclasses import replace as with_
+from functools import lru_cache
 from typing import Any
 
 from ngsi_ld.attributes import NULL, SYSTEM_MEMBERS, VALUE_MEMBERS
 from ngsi_ld.entity import Attributes, Entity
 from ngsi_ld.errors import bad_request_data, invalid_request
-from ngsi_ld.expansion.instance import Fill, expand_attribute
+from ngsi_ld.expansion.instance import Fill, attribute_iri, expand_attribute
 from ngsi_ld.expiry import checked_expiry
 from ngsi_ld.names import Names, checked_name, checked_uri
 from ngsi_ld.scopes import checked_scopes
@@ -107,10 +108,21 @@ def _types(body: dict[str, Any], names: Names) -> list[str]:
     stated = body.get("type", body.get("@type"))
     if stated is None:
         return []
+    if type(stated) is str:
+        return [_type_iri(stated, names)]
     listed = stated if isinstance(stated, list) else [stated]
-    if not listed or NULL in listed:
+    if not listed:
         raise bad_request_data("type must be a name or a list of at least one name")
-    return list(dict.fromkeys([names.iri(checked_name(name, "type")) for name in listed]))
+    if not all(isinstance(name, str) for name in listed):
+        raise bad_request_data(f"type must be a name or a list of names, not {stated!r}")
+    return list(dict.fromkeys([_type_iri(name, names) for name in listed]))
+
+
+@lru_cache(maxsize=8192)
+def _type_iri(name: str, names: Names) -> str:
+    if name == NULL:
+        raise bad_request_data(f"type is {NULL}, but a type cannot be deleted (4.16)")
+    return names.iri(checked_name(name, "type"))
 
 
 def _attributes(body: dict[str, Any], names: Names, now: str, fill: Fill) -> Attributes:
@@ -120,7 +132,7 @@ def _attributes(body: dict[str, Any], names: Names, now: str, fill: Fill) -> Att
             continue
         if name in _NOT_ATTRIBUTES:
             raise bad_request_data(f"{name} is a member of attributes and cannot be the name of one (4.5.1)")
-        iri = names.iri(checked_name(name, "the name of an attribute"))
+        iri = attribute_iri(name, names)
         if iri in attributes:
             raise bad_request_data(f"{name} stands for {iri}, which another member stands for too")
         attributes[iri] = expand_attribute(name, value, names, now, fill)

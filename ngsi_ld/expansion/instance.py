@@ -1,6 +1,7 @@
 """One attribute of a request: its form recognised, its members checked, its sub-attributes expanded (4.5.2, 4.5.3)."""
 
 from enum import Enum
+from functools import lru_cache
 from typing import Any, cast
 
 from ngsi_ld.attributes import KINDS, NULL, OUTPUT_MEMBERS, SYSTEM_MEMBERS, VALUE_MEMBERS, Kind
@@ -33,6 +34,12 @@ _UNITLESS = frozenset(kind.name for kind in KINDS.values() if not kind.unit_code
 _WITHOUT_OBJECT_TYPE = frozenset(kind.name for kind in KINDS.values() if not kind.object_type)
 
 
+@lru_cache(maxsize=8192)
+def attribute_iri(name: str, names: Names) -> str:
+    """The IRI of an attribute; BadRequestData for what cannot be the name of one."""
+    return names.iri(checked_name(name, "the name of an attribute"))
+
+
 class Fill(Enum):
     """How complete an instance must be, which is what sets the operations apart (5.4)."""
 
@@ -55,9 +62,9 @@ def expand_attribute(name: str, value: Any, names: Names, now: str, fill: Fill, 
                 raise bad_request_data("two of its instances have the same datasetId (or both have none)")
             return instances
         instance = expand_instance(value, names, now, fill, depth, members)
-        if name in _PLACES and depth == 1 and instance.get("type", "GeoProperty") != "GeoProperty":
-            if not is_deletion(instance):
-                raise bad_request_data(f"it must be a GeoProperty with a GeoJSON geometry, not a {instance['type']}")
+        kind = instance.get("type", "GeoProperty")
+        if name in _PLACES and depth == 1 and kind != "GeoProperty" and not is_deletion(instance):
+            raise bad_request_data(f"it must be a GeoProperty with a GeoJSON geometry, not a {kind}")
         return [instance]
     except NgsiLdError as error:
         raise NgsiLdError(error.type, f"{name}: {error.detail}") from None
@@ -142,7 +149,7 @@ def _members(
         else:
             if depth > MAX_SUB_ATTRIBUTE_DEPTH:
                 raise bad_request_data(f"its sub-attributes nest more than {MAX_SUB_ATTRIBUTE_DEPTH} levels deep")
-            iri = names.iri(checked_name(name, "the name of a sub-attribute"))
+            iri = attribute_iri(name, names)
             subs[iri] = expand_attribute(name, value, names, now, fill, depth + 1)
     if instance.get("datasetId") == "@none":
         del instance["datasetId"]
