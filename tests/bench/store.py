@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.bench.store [--seconds 2] [--mongo-uri URI]
 
-Prints, for 1, 16 and 64 concurrent callers, reads by id and updates of one attribute a second, and the processor time
-of this process (without MongoDB's) for each.
+Prints, for 1, 16 and 64 concurrent callers, reads by id, updates of one attribute and pages of 20 of a type a second,
+and the processor time of this process (without MongoDB's) for each. Bare and grouped take turns; the median counts.
 """
 
 import argparse
@@ -15,18 +15,23 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from statistics import median
 
 import uvloop
 from pymongo import AsyncMongoClient
 
 from broker.embedded import EmbeddedMongo
 from broker.store.mongo import MongoStore, StoreLimits
+from broker.store.queries import CREATION_ORDER
 from ngsi_ld.entity import Entity
+from ngsi_ld.query import EntitySelector, Query, TypeSelection
 
 TENANT = "bench"
 TIME = "2026-11-23T17:02:01.250Z"
 NAME = "https://uri.etsi.org/ngsi-ld/default-context/"
 ENTITIES = 1000
+ROUNDS = 5
+VEHICLES = Query(selectors=(EntitySelector(types=TypeSelection((frozenset({NAME + "Vehicle"}),))),))
 
 
 def vehicle(number: int, speed: float = 0.0) -> Entity:
@@ -99,12 +104,21 @@ async def measure(uri: str, seconds: float, limits: StoreLimits) -> None:
                 ),
                 lambda n: store.mutate(TENANT, f"urn:ngsi-ld:Vehicle:{n}", speeding(next(speeds))),
             ),
+            (
+                "find",
+                lambda n: bare.find({"types": NAME + "Vehicle"}, sort=CREATION_ORDER, limit=20).to_list(),
+                lambda n: store.find(TENANT, VEHICLES, now=TIME, limit=20),
+            ),
         ]
         print(f"{'':8}{'callers':>8}{'floor /s':>10}{'µs':>6}{'store /s':>10}{'µs':>6}{'ratio':>7}")
         for name, floor, grouped in rows:
             for concurrent in (1, 16, 64):
-                floor_rate, floor_cost = await rate(concurrent, seconds, floor)
-                store_rate, store_cost = await rate(concurrent, seconds, grouped)
+                turns = [
+                    (await rate(concurrent, seconds / ROUNDS, floor), await rate(concurrent, seconds / ROUNDS, grouped))
+                    for _ in range(ROUNDS)
+                ]
+                floor_rate, floor_cost = map(median, zip(*(floor for floor, _ in turns), strict=True))
+                store_rate, store_cost = map(median, zip(*(store for _, store in turns), strict=True))
                 print(
                     f"{name:8}{concurrent:8}{floor_rate:10.0f}{floor_cost:6.0f}"
                     f"{store_rate:10.0f}{store_cost:6.0f}{store_rate / floor_rate:7.2f}"
