@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from ngsi_ld.attributes import KINDS, NULL
 from ngsi_ld.changes import AttributeChange, Trigger
+from ngsi_ld.conformance import conforming
 from ngsi_ld.entity import Attributes, Entity, Instance
 from ngsi_ld.names import Names
 from ngsi_ld.representation import LOCATION, Form, render, render_feature
@@ -42,6 +43,8 @@ def notified(
 
 def shown(subscription: Subscription, entity: Entity, names: Names, at: str) -> dict[str, Any]:
     """An entity in the representation that the subscription asks for; empty where nothing of it is to be shown."""
+    if subscription.conformance is not None:
+        entity = conforming(entity, subscription.conformance, names)
     if subscription.endpoint.accept == "application/geo+json":
         return render_feature(entity, names, subscription.view, at, LOCATION)
     rendered = render(entity, names, subscription.view, at)

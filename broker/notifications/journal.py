@@ -12,8 +12,8 @@ has passed it: were it removed before, a replay could bring an old state after a
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -117,10 +117,20 @@ class Journal:
         cursor = self._entries.find({"t": tenant, "s": subscription, "n": {"$gt": after}}).sort("n", 1).limit(limit)
         return [_entry(document) async for document in cursor]
 
-    async def forget(self, tenant: str, subscription: str) -> None:
-        """Removes all of a subscription that was deleted."""
-        for collection in (self._entries, self._dead):
+    async def forget(self, tenant: str, subscription: str, *, dead: bool = True) -> None:
+        """Removes all that waits for a subscription, and its dead letters."""
+        for collection in (self._entries, self._dead) if dead else (self._entries,):
             await collection.delete_many({"t": tenant, "s": subscription})
+
+    async def revive(self, tenant: str, subscription: str, order: Callable[[], int], most: int) -> list[Entry]:
+        """Moves so many dead letters back, the oldest first, with a new order and age; none when none are left."""
+        chosen = self._dead.find({"t": tenant, "s": subscription}).sort("n", 1).limit(most)
+        now = datetime.now(UTC)
+        entries = [replace(_entry(document), order=order(), at=now) async for document in chosen]
+        if entries:
+            await self.add(entries)
+            await self._dead.delete_many({"_id": {"$in": [entry.key for entry in entries]}})
+        return entries
 
     async def _sweep(self, lease: Lease) -> None:
         while True:

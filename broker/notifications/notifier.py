@@ -17,6 +17,7 @@ from pymongo import AsyncMongoClient
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
 from broker.changelog.position import Lease, Position
 from broker.contexts import Contexts
+from broker.notifications.commands import COMMANDS, DROP, REPLAY
 from broker.notifications.deliveries import Deliveries
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.journal import Entry, Journal, entry_key
@@ -40,6 +41,8 @@ from ngsi_ld.subscription import Subscription
 logger = logging.getLogger(__name__)
 
 _JOURNALED_TOGETHER = 1000
+_REPLAYED_TOGETHER = 500
+_REPLAY_SECONDS = 0.05
 _ORDERS_PER_TERM = 1 << 40
 
 
@@ -72,6 +75,8 @@ class Notifier:
         self._senders = senders(policy, endpoints)
         self._post_office = PostOffice(self._journal, self._deliveries, self._senders, self._subscription, policy)
         self._periodic = Periodic(store, self._send, self._next_order, self._names)
+        self._policy = policy
+        self._replays: set[asyncio.Task[None]] = set()
         self._order = 0
         self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -99,8 +104,7 @@ class Notifier:
         await self._post_office.end()
         await self._deliveries.end()
         await self._journal.end()
-        refreshing, self._refreshing = self._refreshing, {}
-        for task in refreshing.values():
+        for task in (*self._refreshing.values(), *self._replays):
             task.cancel()
 
     async def close(self) -> None:
@@ -121,7 +125,7 @@ class Notifier:
                 await self._send(entries)
                 entries = []
             if isinstance(change, DocumentChange):
-                await self._subscription_changed(change)
+                await self._document_changed(change)
             elif isinstance(change, Dropped) and change.collection in (None, SUBSCRIPTIONS):
                 for one in self._registry:
                     if one.tenant == change.tenant:
@@ -135,6 +139,8 @@ class Notifier:
 
     async def _entries(self, change: EntityChange) -> list[Entry]:
         if not self._registry.listens(change.tenant, change.id, change.types):
+            return []
+        if not self._registry.interested(change.tenant, change.id, change.types):
             return []
         at = format_date_time(change.at)
         before = change.before if change.after is None else alive(change.before, at)
@@ -185,7 +191,32 @@ class Notifier:
             data,
         )
 
-    async def _subscription_changed(self, change: DocumentChange) -> None:
+    async def _obey(self, command: Document) -> None:
+        tenant, subscription_id = command["t"], command["s"]
+        if self._registry.get(tenant, subscription_id) is None:
+            return
+        if command["command"] == DROP:
+            await self._post_office.drop(tenant, subscription_id)
+        elif command["command"] == REPLAY:
+            task = asyncio.create_task(self._replay(tenant, subscription_id), name=f"replay {subscription_id}")
+            self._replays.add(task)
+            task.add_done_callback(self._replays.discard)
+
+    async def _replay(self, tenant: str, subscription_id: str) -> None:
+        """Sends dead letters again, a few at a time, or those that wait would be too many and be given up."""
+        most = max(1, min(_REPLAYED_TOGETHER, self._policy.max_backlog // 2))
+        while True:
+            while self._post_office.waiting(tenant, subscription_id) >= most:  # noqa: ASYNC110 - nothing signals it
+                await asyncio.sleep(_REPLAY_SECONDS)
+            revived = await self._journal.revive(tenant, subscription_id, self._next_order, most)
+            if not revived:
+                break
+            for entry in revived:
+                self._post_office.push(entry)
+
+    async def _document_changed(self, change: DocumentChange) -> None:
+        if change.collection == COMMANDS and change.after is not None:
+            await self._obey(change.after)
         if change.collection != SUBSCRIPTIONS:
             return
         if change.after is None:

@@ -43,6 +43,11 @@ class PostOffice:
         """How many notifications wait, of all subscriptions."""
         return sum(outbox.backlog for outbox in self._outboxes.values())
 
+    def waiting(self, tenant: str, subscription_id: str) -> int:
+        """How many notifications of one subscription wait."""
+        outbox = self._outboxes.get((tenant, subscription_id))
+        return outbox.backlog if outbox is not None else 0
+
     async def begin(self, lease: Lease) -> None:
         """Takes up what an earlier process left in the journal."""
         self._lease = lease
@@ -74,6 +79,12 @@ class PostOffice:
             await outbox.stop()
         await self._journal.forget(tenant, subscription_id)
         await self._deliveries.forget(tenant, subscription_id)
+
+    async def drop(self, tenant: str, subscription_id: str) -> None:
+        """Removes what waits for a subscription; what comes later is sent."""
+        if (outbox := self._outboxes.pop((tenant, subscription_id), None)) is not None:
+            await outbox.stop()
+        await self._journal.forget(tenant, subscription_id, dead=False)
 
     async def deliver(self, notification: Message) -> Outcome:
         """Sends a message as the scheme of its endpoint says, not too many at a time to one host."""

@@ -101,6 +101,10 @@ class Registry:
         """Whether there is any subscription that a change of this entity may concern."""
         return any((tenant, place) in self._index for place in (entity_id, *types, _ANY))
 
+    def interested(self, tenant: str, entity_id: str, types: Iterable[str]) -> bool:
+        """Whether any change of this entity may concern anyone: what can be told without looking at it."""
+        return any((tenant, place) in self._index for place in (entity_id, *types, _ANY))
+
     def concerned(self, tenant: str, entity_id: str, types: Iterable[str], attributes: set[str]) -> list[Registered]:
         """The subscriptions that a change of these attributes (IRIs) of this entity may concern, each once."""
         found: dict[str, Registered] = {}

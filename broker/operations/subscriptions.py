@@ -15,8 +15,9 @@ from uuid import uuid4
 import pymongo
 from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from broker.changelog.watched import make_watched
 from broker.contexts import Contexts
 from broker.notifications.deliveries import Delivery, deliveries_of
 from broker.notifications.endpoints import EndpointPolicy
@@ -38,8 +39,6 @@ Document = dict[str, Any]
 
 SUBSCRIPTIONS = "subscriptions"
 
-_IMAGES: Document = {"changeStreamPreAndPostImages": {"enabled": True}}
-_NAMESPACE_EXISTS = 48
 _SECONDS = 10.0
 
 
@@ -166,7 +165,7 @@ class Subscriptions:
                     raise nonexistent_tenant(tenant)
                 await self._store.create_tenant(tenant)
             with _asking():
-                await _make(collection)
+                await make_watched(collection)
             self._ready.add(tenant)
         return collection
 
@@ -198,16 +197,6 @@ def _document(subscription: Subscription) -> Document:
 def _stored(document: Document, deliveries: dict[str, Delivery]) -> Stored:
     subscription = subscription_of(document)
     return Stored(subscription, document["createdAt"], document["modifiedAt"], deliveries.get(subscription.id))
-
-
-async def _make(collection: AsyncCollection[Document]) -> None:
-    """Creates the collection with images of each change, or sees to it that it has them."""
-    try:
-        await collection.database.create_collection(collection.name, check_exists=False, **_IMAGES)
-    except (CollectionInvalid, OperationFailure) as error:
-        if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
-            raise
-        await collection.database.command({"collMod": collection.name, **_IMAGES})
 
 
 @contextmanager

@@ -1,0 +1,92 @@
+"""Entities as an earlier version of the standard has them (4.3.6.8): what came later is left out or made older.
+
+conforming(entity, (1, 3), names)     no scope, no LanguageProperty, nothing of 1.8 and 1.9
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from ngsi_ld.entity import Attributes, Entity, Instance
+from ngsi_ld.names import Names
+
+Version = tuple[int, int]
+"""Major and minor."""
+
+_MULTIPLE: Version = (1, 3)
+"""Several types, and several instances of an attribute."""
+
+_SCOPE: Version = (1, 4)
+_EXPIRY: Version = (1, 9)
+
+_MEMBERS: Mapping[str, Version] = {
+    "datasetId": (1, 3),
+    "observedAt": (1, 3),
+    "unitCode": (1, 3),
+    "objectType": (1, 8),
+    "expiresAt": (1, 9),
+    "valueType": (1, 9),
+}
+"""The members that an older version has not."""
+
+_KINDS: Mapping[str, tuple[Version, str]] = {
+    "LanguageProperty": ((1, 4), "Property"),
+    "JsonProperty": ((1, 8), "Property"),
+    "VocabProperty": ((1, 8), "Property"),
+    "ListProperty": ((1, 8), "Property"),
+    "ListRelationship": ((1, 8), "Relationship"),
+}
+"""The kinds that an older version has not, since when they are there, and what they become."""
+
+LATEST: Version = (1, 9)
+
+
+def conforming(entity: Entity, version: Version, names: Names) -> Entity:
+    """The entity by that version; the same object where nothing of it is younger."""
+    if version >= LATEST:
+        return entity
+    return replace(
+        entity,
+        types=entity.types[:1] if version < _MULTIPLE else entity.types,
+        attributes=_attributes(entity.attributes, version, names),
+        scope=[] if version < _SCOPE else entity.scope,
+        expires_at=None if version < _EXPIRY else entity.expires_at,
+    )
+
+
+def _attributes(attributes: Attributes, version: Version, names: Names) -> Attributes:
+    made: Attributes = {}
+    for name, instances in attributes.items():
+        kept = instances
+        if version < _MULTIPLE:
+            kept = [next((one for one in instances if "datasetId" not in one), instances[0])]
+        made[name] = [_instance(one, version, names) for one in kept]
+    return made
+
+
+def _instance(instance: Instance, version: Version, names: Names) -> Instance:
+    members: dict[str, Any] = {
+        name: value for name, value in instance.items() if name not in _MEMBERS or version >= _MEMBERS[name]
+    }
+    since, older = _KINDS.get(instance["type"], (version, ""))
+    if version < since:
+        members["type"] = older
+        members.update(_OLDER[instance["type"]](members, names))
+    if "subs" in members:
+        members["subs"] = _attributes(instance["subs"], version, names)
+    return cast("Instance", members)
+
+
+def _vocabulary(members: dict[str, Any], names: Names) -> dict[str, Any]:
+    vocab = members.pop("vocab")
+    return {"value": [names.term(one) for one in vocab] if isinstance(vocab, list) else names.term(vocab)}
+
+
+_OLDER: Mapping[str, Callable[[dict[str, Any], Names], dict[str, Any]]] = {
+    "LanguageProperty": lambda members, _names: {"value": members.pop("languageMap")},
+    "JsonProperty": lambda members, _names: {"value": members.pop("json")},
+    "VocabProperty": _vocabulary,
+    "ListProperty": lambda members, _names: {"value": members.pop("valueList")},
+    "ListRelationship": lambda members, _names: {"object": [one["object"] for one in members.pop("objectList")]},
+}
+"""What replaces the value of a kind that an older version has not."""
