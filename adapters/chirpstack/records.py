@@ -69,7 +69,9 @@ def _kind(event: Mapping[str, Any]) -> str | None:
 
 
 def _best_rssi(gateways: Any) -> float | None:
-    heard = [each["rssi"] for each in gateways or () if isinstance(each, dict) and "rssi" in each]
+    if not isinstance(gateways, list):
+        return None
+    heard = [each["rssi"] for each in gateways if isinstance(each, dict) and "rssi" in each]
     return max((rssi for rssi in heard if isinstance(rssi, (int, float))), default=None)
 
 

@@ -17,23 +17,18 @@ def parse_time(value: Any, zone: ZoneInfo | None = None) -> datetime:
     `zone`: of texts without an offset (the first of the two where clocks went back). Numbers are seconds since 1970,
     or milliseconds from 100,000,000,000 on. Raises MappingError with what would be right.
     """
-    if isinstance(value, str):
-        try:
+    try:
+        if isinstance(value, str):
             instant = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise MappingError(f"{value!r} is not a time such as 2026-11-23T17:02:00Z") from None
-        if instant.tzinfo is None:
-            if zone is None:
-                raise MappingError(
-                    f"{value!r} says no offset; set time_zone (such as Europe/Paris) in the adapter's file"
-                )
-            instant = instant.replace(tzinfo=zone)
-        return instant.astimezone(UTC)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
+            if instant.tzinfo is None:
+                if zone is None:
+                    raise MappingError(f"{value!r} says no offset; set time_zone, such as Europe/Paris")
+                instant = instant.replace(tzinfo=zone)
+            return instant.astimezone(UTC)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             return datetime.fromtimestamp(value / 1000 if abs(value) >= 1e11 else value, UTC)
-        except (OverflowError, ValueError, OSError):
-            pass
+    except (ValueError, OverflowError, OSError):
+        pass
     raise MappingError(f"{value!r} is not a time such as 2026-11-23T17:02:00Z")
 
 

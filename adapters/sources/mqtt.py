@@ -117,6 +117,9 @@ class MqttSource:
                 documents += self._decoder.decode(io.BytesIO(message.payload), self._topic.origin(message.topic))
             except DecodingError as error:
                 rejected.append(Rejected(f"{message.topic}: {error}", bytes(message.payload)))
+            except Exception as error:  # a fault of ours: without this the broker would send it again for ever
+                _log.exception("%s: a message that the decoding fails on", message.topic)
+                rejected.append(Rejected(f"{message.topic}: the decoding failed: {error!r}", bytes(message.payload)))
 
         async def acknowledge() -> None:
             for message in messages:
