@@ -21,11 +21,11 @@ def entity_id(entity_type: str, key: str) -> str:
 def registers(territory: Territory, exported: datetime) -> dict[str, list[Entity]]:
     """Entities by the register they come from, in normalized form, with the time of the registers' export."""
     content = {
-        "street lights": [_light(light) for light in territory.lights],
-        "cabinets": [_cabinet(cabinet) for cabinet in territory.cabinets],
         "buildings": [_building(building) for building in territory.buildings],
         "parks": [_garden(garden) for garden in territory.gardens],
         "soil sensors": [entity for sensor in territory.sensors for entity in _sensor(sensor)],
+        "cabinets": [_cabinet(cabinet) for cabinet in territory.cabinets],
+        "street lights": [_light(light) for light in territory.lights],
     }
     date = _value({"@type": "DateTime", "@value": exported.strftime("%Y-%m-%dT%H:%M:%SZ")})
     return {

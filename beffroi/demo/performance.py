@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -160,10 +160,8 @@ async def _while_kept(stage: Stage, acting: Coroutine[None, None, int]) -> int:
 
 
 async def _once(stage: Stage) -> int:
-    """The registers and one round of each feed, all of it notified, and what became of them."""
-    await stage.application.subscribe(stage.broker, stage.endpoint)
-    ids = await _seed(stage)
-    await _first_rounds(stage)
+    """What became of the registers and of one round of each feed."""
+    ids = await _fill(stage)
     feeds = {pair for pair in stage.sent.pairs if pair[1]}
     with stage.console.status("Waiting for the last notifications …"):
         await arrivals.all_notified(ids | feeds, stage.notified)
@@ -174,10 +172,8 @@ async def _once(stage: Stage) -> int:
 
 
 async def _endless(stage: Stage) -> int:
-    """The registers, then to the application's attention one round of each feed and changes as they happen."""
-    await _seed(stage)
-    await stage.application.subscribe(stage.broker, stage.endpoint)
-    await _first_rounds(stage)
+    """The same, then changes as they happen."""
+    await _fill(stage)
     stage.console.print(programme.text(stage.options.url, stage.options.folder), soft_wrap=True)
     if stage.application.first is not None:
         seconds = stage.application.first - stage.began
@@ -187,26 +183,27 @@ async def _endless(stage: Stage) -> int:
     return 0
 
 
-async def _seed(stage: Stage) -> set[Pair]:
-    """Puts the town's registers into the broker; the entities, as pairs of a ledger."""
+async def _fill(stage: Stage) -> set[Pair]:
+    """The application subscribes; the town's registers and a first round of each feed go into the broker.
+
+    The entities of the registers, as pairs of a ledger.
+    """
+    await stage.application.subscribe(stage.broker, stage.endpoint)
     content = registers(stage.territory, datetime.now(UTC))
-    async with _progress(stage) as progress:
-        bars = {name: progress.add_task(name, total=len(entities)) for name, entities in content.items()}
+    async with _progress(stage) as progress, asyncio.TaskGroup() as tasks:
+        for name, vendor in stage.vendors.items():
+            bar = progress.add_task(f"{name} ({vendor.protocol})", total=None)
+            tasks.create_task(_first_round(vendor, partial(progress.update, bar)))
+        bars = {name: progress.add_task(f"register: {name}", total=len(each)) for name, each in content.items()}
         for name, bar in bars.items():
             await stage.broker.upsert(content[name], partial(progress.advance, bar))
     return {(entity["id"], "") for entities in content.values() for entity in entities}
 
 
-async def _first_rounds(stage: Stage) -> None:
-    """Each vendor's system hands over all it knows, the three at the same time."""
-    async with _progress(stage) as progress:
-
-        async def one(name: str, vendor: Vendor) -> None:
-            bar = progress.add_task(f"{name} ({vendor.protocol})", total=None)
-            things = await vendor.round()
-            progress.update(bar, total=things, completed=things)
-
-        await asyncio.gather(*(one(name, vendor) for name, vendor in stage.vendors.items()))
+async def _first_round(vendor: Vendor, update: Callable[..., None]) -> None:
+    """All that a vendor's system knows."""
+    things = await vendor.round()
+    update(total=things, completed=things)
 
 
 @asynccontextmanager
