@@ -326,7 +326,7 @@ class EmbeddedMongo:
                 await self._primary()
             except MongodUnavailable as error:
                 logger.error("%s", error)
-                await asyncio.sleep(10 * _WATCH_SECONDS)
+                await asyncio.sleep(_WATCH_SECONDS)
 
     def _bound_log(self) -> None:
         log = self._home / "log"

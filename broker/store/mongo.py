@@ -15,7 +15,7 @@ from broker.store.catalogue import AttributeUse
 from broker.store.indexes import Indexes
 from broker.store.reads import Reads
 from broker.store.recent import Recent
-from broker.store.store import Mutation, Position, StoreUnavailable, Written
+from broker.store.store import Mutation, Position, StoreUnavailable, Written, unavailable
 from broker.store.tenants import ENTITIES, Tenants, nonexistent_tenant
 from broker.store.writes import Writes
 from ngsi_ld.entity import Entity
@@ -221,9 +221,9 @@ class MongoStore:
                 f"the query takes longer than {seconds:g} s: ask for less, or for a type",
             ) from error
         except OperationFailure as error:
-            raise StoreUnavailable(f"the database refuses: {error.details}") from error
+            raise StoreUnavailable(f"the database refuses with code {error.code}") from error
         except PyMongoError as error:
-            raise StoreUnavailable(f"the database does not answer: {error}") from error
+            raise unavailable(error) from error
 
 
 def _creates(mutation: Mutation) -> bool:

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from broker.store import documents
 from broker.store.grouping import Groups, Turn
-from broker.store.store import StoreUnavailable
+from broker.store.store import unavailable
 from ngsi_ld.entity import Entity
 
 Answer = asyncio.Future[Entity | None]
@@ -61,4 +61,4 @@ def _unanswered(answers: list[Answer]) -> Iterable[Answer]:
 
 def _unavailable(error: Exception) -> Exception:
     """One exception for each request: a shared one would gather the tracebacks of all."""
-    return StoreUnavailable(f"the database does not answer: {error}") if isinstance(error, PyMongoError) else error
+    return unavailable(error) if isinstance(error, PyMongoError) else error

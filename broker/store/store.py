@@ -32,6 +32,13 @@ class StoreUnavailable(Exception):  # noqa: N818  the state of a dependency, not
     """The database is away or too slow to answer, or will not take the write: 503, try again later."""
 
 
+def unavailable(error: Exception) -> StoreUnavailable:
+    """What a client is told where the driver raised `error`, whose own text is long and names our machines."""
+    told = StoreUnavailable(f"the database does not answer ({type(error).__name__})")
+    told.__cause__ = error
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What a mutation did: the entity before and after it, the same object where nothing had to be written."""

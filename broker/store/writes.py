@@ -26,7 +26,7 @@ from broker.store import documents
 from broker.store.grouping import Groups, Turn
 from broker.store.indexes import NOT_INDEXABLE, Indexes
 from broker.store.recent import Recent
-from broker.store.store import Mutation, StoreUnavailable, Written
+from broker.store.store import Mutation, StoreUnavailable, Written, unavailable
 from broker.store.tenants import ENTITIES, Database, furnish
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import NgsiLdError, bad_request_data
@@ -148,7 +148,7 @@ class Writes:
                 logger.exception("a group of writes failed")
             for requests in turn.values():
                 for request in requests:
-                    request.settle(StoreUnavailable(f"the database does not answer: {error}"))
+                    request.settle(unavailable(error))
                 requests.clear()
 
     def _drop_late(self, turn: Turn[Request]) -> None:
@@ -283,7 +283,7 @@ class Writes:
         write.request.doubtful = write
         if write.request.doubts > _MAX_DOUBTS:
             del turn[write.id][0]
-            write.request.settle(StoreUnavailable(f"the database does not confirm the write of {write.id}: {error}"))
+            write.request.settle(StoreUnavailable(f"the database does not confirm the write of {write.id}"))
 
     async def _some_deleted(self, turn: Turn[Request], writes: list[_Write], number: int) -> None:
         """A bulk of deletes only says how many it deleted: those still there have changed and are tried again.
