@@ -6,6 +6,7 @@ texts then, and a text without its final Z sorts by time.
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from ngsi_ld.errors import bad_request_data
 
@@ -26,9 +27,15 @@ def parse_date_time(text: str) -> datetime | None:
 
 def checked_date_time(value: object, where: str) -> str:
     """`value` if it is a date-time, with a point for the fraction; else BadRequestData that names where it stood."""
-    if isinstance(value, str) and parse_date_time(value) is not None:
-        return value.replace(",", ".")
+    if isinstance(value, str) and (text := _read(value)) is not None:
+        return text
     raise bad_request_data(f"{where} must be a UTC date-time such as 2026-11-23T17:02:00Z, not {value!r}")
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> str | None:
+    # Remembered, since the values of one reading of a sensor have the same time.
+    return None if parse_date_time(text) is None else text.replace(",", ".")
 
 
 def canonical_date_time(text: str) -> str:

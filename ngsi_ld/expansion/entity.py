@@ -104,6 +104,10 @@ def checked_id(value: Any) -> str:
     return checked_uri(value, "id")
 
 
+_KEYWORDS = frozenset({"@id", "@type"})
+"""What the core @context makes of the names id and type."""
+
+
 def _types(body: dict[str, Any], names: Names) -> list[str]:
     stated = body.get("type", body.get("@type"))
     if stated is None:
@@ -122,7 +126,10 @@ def _types(body: dict[str, Any], names: Names) -> list[str]:
 def _type_iri(name: str, names: Names) -> str:
     if name == NULL:
         raise bad_request_data(f"type is {NULL}, but a type cannot be deleted (4.16)")
-    return names.iri(checked_name(name, "type"))
+    iri = names.iri(checked_name(name, "type"))
+    if iri in _KEYWORDS:
+        raise bad_request_data(f"type is {name!r}, which is a member of every entity and cannot name a type (4.5.1)")
+    return iri
 
 
 def _attributes(body: dict[str, Any], names: Names, now: str, fill: Fill) -> Attributes:

@@ -49,7 +49,9 @@ class Fill(Enum):
     MERGE = "merge"  # merge: any members, NGSI-LD Null at any depth
 
 
+_WHOLE, _MERGE = Fill.WHOLE, Fill.MERGE
 _PARTIAL = frozenset({Fill.PART, Fill.MERGE})
+_GEO_PROPERTY = KINDS["GeoProperty"]
 
 
 def expand_attribute(name: str, value: Any, names: Names, now: str, fill: Fill, depth: int = 1) -> list[Instance]:
@@ -81,19 +83,19 @@ def expand_instance(
         return _bare(body, names, now, fill, members)
     stated = body.get("type", body.get("@type"))
     kind = KINDS.get(stated) if isinstance(stated, str) else None
-    given = VALUE_MEMBERS & body.keys()
     if kind is None:
+        given = VALUE_MEMBERS & body.keys()
         if stated is not None and given:
             raise bad_request_data(f"type must be one of {', '.join(KINDS)}, not {stated!r}")
         if not given and (fill not in _PARTIAL or stated is not None):
             return _bare(body, names, now, fill, members)
         if given:
             kind = _inferred(given, body)
-    elif given - {kind.member}:
-        raise bad_request_data(f"a {kind.name} has {kind.member}, not {', '.join(sorted(given - {kind.member}))}")
-    elif not given and fill not in _PARTIAL:
-        raise bad_request_data(f"a {kind.name} needs the member {kind.member}")
-    if kind is not None and body.get(kind.member) == NULL and fill is Fill.WHOLE:
+    elif kind.member not in body and fill not in _PARTIAL:
+        given = VALUE_MEMBERS & body.keys()
+        instead = f", not {', '.join(sorted(given))}" if given else ""
+        raise bad_request_data(f"a {kind.name} needs the member {kind.member}{instead}")
+    if kind is not None and fill is _WHOLE and body[kind.member] == NULL:
         raise bad_request_data(f"{kind.member} is {NULL}, which only an update or a merge may send, to delete")
     return _members(body, kind, names, now, fill, depth, members)
 
@@ -126,19 +128,21 @@ def _members(
 ) -> Instance:
     instance: dict[str, Any] = {}
     subs: Attributes = {}
+    own = ""
     if kind is not None:
         instance["type"] = kind.name
+        own = kind.member
     for name, value in body.items():
         check = members.get(name)
         if check is not None:
-            if name == "value" and kind is not None and kind.name == "GeoProperty":
-                check = geometry_value
-            if fill is Fill.MERGE:
-                nulls = True
-            elif name in VALUE_MEMBERS:
-                nulls = fill is not Fill.WHOLE and _is_null(value, kind)
+            if name in VALUE_MEMBERS:
+                if name != own:
+                    raise bad_request_data(f"a {instance['type']} has {own}, not {name}")
+                if kind is _GEO_PROPERTY:
+                    check = geometry_value
+                nulls = fill is _MERGE or (fill is not _WHOLE and _is_null(value, kind))
             else:
-                nulls = fill is Fill.PART
+                nulls = fill in _PARTIAL
             instance[name] = check(value, names, nulls)
         elif name in ("type", "@type") or name in _IGNORED:
             continue

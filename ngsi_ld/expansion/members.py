@@ -23,7 +23,7 @@ Check = Callable[[Any, Names, bool], Any]
 
 def is_geometry(value: object) -> bool:
     """Whether a concise value is a GeoJSON geometry, and so makes its attribute a GeoProperty (4.5.2.3)."""
-    return isinstance(value, dict) and value.get("type") in GEOMETRY_TYPES and "coordinates" in value
+    return isinstance(value, dict) and "coordinates" in value and value.get("type") in GEOMETRY_TYPES
 
 
 def checked_json(value: Any, member: str, nulls: bool, depth: int = 1) -> Any:

@@ -4,15 +4,18 @@ from collections.abc import Container
 from dataclasses import replace as with_
 
 from ngsi_ld.entity import Attributes, Entity
-from ngsi_ld.mutations.instances import succeeding
+from ngsi_ld.mutations.instances import find, succeeding
 
 
 def replace(before: Entity, new: Entity) -> Entity:
     """`new` in the place of `before`: all content is new; when it and its attributes were created stays."""
     attributes: Attributes = {}
     for name, instances in new.attributes.items():
-        old = {one.get("datasetId"): one for one in before.attributes.get(name, ())}
-        attributes[name] = [succeeding(old.get(one.get("datasetId")), one) for one in instances] if old else instances
+        old = before.attributes.get(name)
+        if old is None:
+            attributes[name] = instances
+        else:
+            attributes[name] = [succeeding(find(old, one.get("datasetId")), one) for one in instances]
     return with_(new, attributes=attributes, created_at=before.created_at, version=before.version)
 
 

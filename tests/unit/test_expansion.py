@@ -107,7 +107,7 @@ def test_instances_by_dataset_id():
         ({"a": None}, ["a: it must not be null"]),
         ({"a": {"type": "Property", "value": None}}, ["a: value must not be null"]),
         ({"a": {"type": "Property"}}, ["a: a Property needs the member value"]),
-        ({"a": {"type": "Property", "object": "urn:x:1"}}, ["a: a Property has value, not object"]),
+        ({"a": {"type": "Property", "object": "urn:x:1"}}, ["a: a Property needs the member value, not object"]),
         ({"a": {"value": 1, "object": "urn:x:1"}}, ["a: it has object and value"]),
         ({"a": {"type": "Propperty", "value": 1}}, ["a: type must be one of Property"]),
         ({"a": {"type": "Relationship", "object": "here"}}, ["a: object must be an absolute URI"]),
