@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     max_batch_size: int = Field(1000, gt=0, description="Most entities in one batch operation.")
     default_page_size: int = Field(20, gt=0, description="Entities in a page when no limit is given.")
     max_page_size: int = Field(1000, gt=0, description="Largest limit that can be asked for.")
+    max_join_level: int = Field(10, gt=0, description="Largest joinLevel that can be asked for.")
+    max_links: int = Field(5000, gt=0, description="Most links that one request with join may follow.")
 
     cors_origins: str = Field("*", description="Origins that browsers may call from, separated by commas; * for any.")
     gzip_minimum: int = Field(1024, ge=0, description="Answers from this size on are compressed; 0 never.")

@@ -3,8 +3,9 @@
 Names are compacted with the reader's @context; what has expired is not there.
 """
 
-from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from dataclasses import replace as with_
 from enum import Enum
 from typing import Any, Protocol, cast
 
@@ -43,7 +44,8 @@ class View:
     """What of an entity is shown and how.
 
     `attributes` are the IRIs of `attrs`: id, type and scope stay. `pick` and `omit` hold IRIs and the member names
-    `id`, `type`, `scope`. `dataset_ids` has "@none" for the default instance. None means no restriction.
+    `id`, `type`, `scope`. `dataset_ids` has "@none" for the default instance. None means no restriction. `linked` has
+    the views of linked entities by the IRI of the Relationship, where `pick` or `omit` say something of them.
     """
 
     form: Form = Form.NORMALIZED
@@ -53,6 +55,12 @@ class View:
     omit: Set[str] | None = None
     dataset_ids: Set[str] | None = None
     languages: Languages | None = None
+    linked: Mapping[str, "View"] = field(default_factory=dict)
+
+    def through(self, relationship: str) -> "View":
+        """The view of the entities that a Relationship leads to: the same form, and all their members if none named."""
+        named = self.linked.get(relationship)
+        return named if named is not None else with_(self, attributes=None, pick=None, omit=None, linked={})
 
 
 NORMALIZED = View()
@@ -77,14 +85,7 @@ def render(entity: Entity, names: Names, view: View, now: str) -> dict[str, Any]
         rendered = {member: value for member, value in rendered.items() if _shown(member, view)}
     simplified = view.form is Form.SIMPLIFIED or view.form is Form.KEY_VALUES
     render_one = _RENDER[view.form]
-    for iri, instances in entity.attributes.items():
-        if (view.attributes is not None and iri not in view.attributes) or not _shown(iri, view):
-            continue
-        live = [one for one in instances if "expiresAt" not in one or not expired(one["expiresAt"], now)]
-        if view.dataset_ids is not None:
-            live = [one for one in live if one.get("datasetId", "@none") in view.dataset_ids]
-        if not live:
-            continue
+    for iri, live in shown_attributes(entity, view, now):
         if simplified and (len(live) > 1 or "datasetId" in live[0]):
             rendered[names.term(iri)] = {
                 "dataset": {one.get("datasetId", "@none"): render_one(one, names, view, now) for one in live}
@@ -96,9 +97,27 @@ def render(entity: Entity, names: Names, view: View, now: str) -> dict[str, Any]
     return rendered
 
 
+def shown_attributes(entity: Entity, view: View, now: str) -> Iterator[tuple[str, list[Instance]]]:
+    """The attributes that the view shows, by IRI, each with those of its instances that are shown, at least one."""
+    for iri, instances in entity.attributes.items():
+        if (view.attributes is not None and iri not in view.attributes) or not _shown(iri, view):
+            continue
+        live = [one for one in instances if "expiresAt" not in one or not expired(one["expiresAt"], now)]
+        if view.dataset_ids is not None:
+            live = [one for one in live if one.get("datasetId", "@none") in view.dataset_ids]
+        if live:
+            yield iri, live
+
+
 def render_feature(entity: Entity, names: Names, view: View, now: str, geometry_property: str) -> dict[str, Any]:
     """The entity as a GeoJSON Feature whose geometry is that of the GeoProperty with this IRI, or null (4.5.16)."""
-    properties = render(entity, names, view, now)
+    return as_feature(render(entity, names, view, now), entity, view, now, geometry_property)
+
+
+def as_feature(
+    properties: dict[str, Any], entity: Entity, view: View, now: str, geometry_property: str
+) -> dict[str, Any]:
+    """The Feature of an entity that is rendered already: its members become the properties, its id goes outside."""
     feature: dict[str, Any] = {"id": entity.id, "type": "Feature", "geometry": None, "properties": properties}
     properties.pop("id", None)
     wanted = view.dataset_ids or {"@none"}

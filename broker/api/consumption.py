@@ -7,30 +7,40 @@ from urllib.parse import quote, urlencode
 from broker.api.media import GEO_JSON, JSON, JSON_LD
 from broker.api.request import Request
 from broker.api.response import ROOT, Header, Response, dump, media_header
+from broker.operations.linked import with_linked
 from broker.store.store import Position
 from ngsi_ld.context import Context
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import bad_request_data, not_found
+from ngsi_ld.linked import Join, Linking, render_inline
 from ngsi_ld.query.query import Query
-from ngsi_ld.representation import LOCATION, View, feature_collection, render, render_feature
+from ngsi_ld.representation import LOCATION, View, as_feature, feature_collection, render, render_feature
+
+_QUERY_CHARACTERS = ":/@!$()*"
+"""What stands for itself in a query (RFC 3986, 3.4); not what parts parameters or link values."""
 
 
-async def one_entity(request: Request, context: Context, entity: Entity, view: View) -> Response:
-    """200 with the entity; ResourceNotFound where the projection leaves nothing of it."""
+async def one_entity(
+    request: Request, context: Context, entity: Entity, view: View, linking: Linking | None
+) -> Response:
+    """200 with the entity; ResourceNotFound where the projection leaves nothing of it.
+
+    With `join=flat` it is an array with the linked entities after it, or a FeatureCollection (5.7.1.5).
+    """
     if view.attributes is not None and entity.attributes.keys().isdisjoint(view.attributes):
         raise not_found(f"the entity {entity.id} has none of the attributes that attrs names")
-    if request.accept == GEO_JSON:
-        shown = render_feature(entity, context, view, request.now, geometry_property(request.parameters, context))
-        body = with_context(shown, request, context)
-    else:
-        shown = render(entity, context, view, request.now)
-        if not shown:
-            raise not_found(f"pick and omit leave nothing of the entity {entity.id}")
-        body = with_context(shown, request, context)
-    return Response(200, dump(body), await entity_headers(request, context))
+    shown = await _rendered(request, context, [entity], view, linking)
+    if not shown[0]:
+        raise not_found(f"pick and omit leave nothing of the entity {entity.id}")
+    headers = await entity_headers(request, context)
+    if linking is not None and linking.join is Join.FLAT:
+        return _array(request, context, shown, headers)
+    return Response(200, dump(with_context(shown[0], request, context)), headers)
 
 
-async def page_of_entities(request: Request, context: Context, query: Query, view: View) -> Response:
+async def page_of_entities(
+    request: Request, context: Context, query: Query, view: View, linking: Linking | None
+) -> Response:
     """200 with the page that the parameters ask for, links to its neighbours, and the count if asked."""
     parameters, store = request.parameters, request.services.store
     limit, offset = page_bounds(request)
@@ -50,11 +60,34 @@ async def page_of_entities(request: Request, context: Context, query: Query, vie
     if len(found) > limit:
         following = _next_page(request, limit, offset, page[-1], ordered=query.ordering is not None)
     headers += page_links(request, limit, offset, following)
+    return _array(request, context, await _rendered(request, context, page, view, linking), headers)
+
+
+async def _rendered(
+    request: Request, context: Context, entities: list[Entity], view: View, linking: Linking | None
+) -> list[dict[str, Any]]:
+    """The entities as JSON, or as Features, with those that `join` asks for; empty where nothing is left of one."""
+    now = request.now
+    if linking is None:
+        if request.accept == GEO_JSON:
+            geometry = geometry_property(request.parameters, context)
+            return [render_feature(one, context, view, now, geometry) for one in entities]
+        return [render(one, context, view, now) for one in entities]
+    services = request.services
+    nodes = await with_linked(
+        services.store, request.tenant, entities, view, linking, now, most=services.settings.max_links
+    )
+    shown = [render_inline(node, context, now) for node in nodes]
     if request.accept == GEO_JSON:
-        geometry = geometry_property(parameters, context)
-        features = [render_feature(one, context, view, request.now, geometry) for one in page]
-        return Response(200, dump(with_context(feature_collection(features), request, context)), headers)
-    shown = [one for one in (render(entity, context, view, request.now) for entity in page) if one]
+        geometry = geometry_property(request.parameters, context)
+        return [as_feature(one, node.entity, node.view, now, geometry) for one, node in zip(shown, nodes, strict=True)]
+    return shown
+
+
+def _array(request: Request, context: Context, shown: list[dict[str, Any]], headers: list[Header]) -> Response:
+    if request.accept == GEO_JSON:
+        return Response(200, dump(with_context(feature_collection(shown), request, context)), headers)
+    shown = [one for one in shown if one]
     if request.accept == JSON_LD:
         shown = [with_context(one, request, context) for one in shown]
     return Response(200, dump(shown), headers)
@@ -94,8 +127,10 @@ def _next_page(request: Request, limit: int, offset: int, last: Entity, *, order
 
 def _page_link(request: Request, relation: str, paging: Mapping[str, Any]) -> Header:
     kept = [(name, value) for name, value in request.query_pairs() if name not in ("limit", "offset", "cursor")]
-    query = urlencode(sorted([*kept, *((name, str(value)) for name, value in paging.items())]), quote_via=quote)
-    return (b"link", f'<{ROOT}{request.path}?{query}>; rel="{relation}"; type="{request.accept}"'.encode())
+    pairs = sorted([*kept, *((name, str(value)) for name, value in paging.items())])
+    query = urlencode(pairs, quote_via=quote, safe=_QUERY_CHARACTERS)
+    path = request.path.rstrip("/")
+    return (b"link", f'<{ROOT}{path}?{query}>; rel="{relation}"; type="{request.accept}"'.encode())
 
 
 async def entity_headers(request: Request, context: Context) -> list[Header]:

@@ -1,9 +1,19 @@
 """The resources `/entities` and `/entities/{id}` (6.4, 6.5): create, query, purge; retrieve, replace, merge, delete."""
 
+from collections.abc import Callable
+
 from broker.api.consumption import one_entity, page_of_entities
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
 from broker.api.media import SPATIAL
-from broker.api.query import QUERY_PARAMETERS, SELECTION_PARAMETERS, VIEW_PARAMETERS, query_of, type_selection, view_of
+from broker.api.query import (
+    QUERY_PARAMETERS,
+    SELECTION_PARAMETERS,
+    VIEW_PARAMETERS,
+    linking_of,
+    query_of,
+    type_selection,
+    view_of,
+)
 from broker.api.request import Request
 from broker.api.response import Response, created, no_content
 from broker.operations import entities
@@ -11,9 +21,11 @@ from broker.operations.entities import Target
 from broker.operations.purge import purge
 from ngsi_ld import mutations
 from ngsi_ld.context import Context
+from ngsi_ld.entity import Entity
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.expansion import Fill, expand_entity, expand_fragment, expand_simplified
 from ngsi_ld.names import checked_uri
+from ngsi_ld.query.projection import parse_attrs
 
 
 def target(request: Request, context: Context) -> Target:
@@ -36,33 +48,37 @@ async def _create(request: Request) -> Response:
 async def _query(request: Request) -> Response:
     context = await request.context()
     parameters = request.parameters
-    return await page_of_entities(
-        request, context, query_of(parameters, context), view_of(request, parameters, context)
-    )
+    linking = linking_of(parameters, request.services.settings.max_join_level)
+    query, view = query_of(parameters, context, linking), view_of(request, parameters, context, linking)
+    return await page_of_entities(request, context, query, view, linking)
 
 
 async def _purge(request: Request) -> Response:
     context = await request.context()
-    drop, keep = request.parameters.get("drop"), request.parameters.get("keep")
-    if drop is not None and keep is not None:
-        raise bad_request_data("drop and keep exclude each other: name what goes, or name what stays")
-    names = [context.iri(name) for name in drop or keep or ()]
     query = query_of(request.parameters, context)
-    change = None
-    if drop is not None:
-        change = lambda before: mutations.without_attributes(before, names, request.now)  # noqa: E731
-    elif keep is not None:
-        change = lambda before: mutations.keep_attributes(before, names, request.now)  # noqa: E731
-    await purge(request.services.store, request.tenant, query, request.now, change)
+    await purge(request.services.store, request.tenant, query, request.now, _reducing(request, context))
     return no_content()
+
+
+def _reducing(request: Request, context: Context) -> Callable[[Entity], Entity] | None:
+    """What is done to each entity that is purged of some attributes only; None where the whole of it goes."""
+    named = [name for name in _REDUCING if name in request.parameters]
+    if not named:
+        return None
+    if len(named) > 1:
+        raise bad_request_data("drop and keep exclude each other: name what goes, or name what stays")
+    names = parse_attrs(request.parameters[named[0]], context, named[0])
+    reduced = _REDUCING[named[0]]
+    return lambda before: reduced(before, names, request.now)
 
 
 async def _retrieve(request: Request) -> Response:
     checked_uri(request.ids[0], "the id in the path")
     context = await request.context()
-    view = view_of(request, request.parameters, context)
+    linking = linking_of(request.parameters, request.services.settings.max_join_level)
+    view = view_of(request, request.parameters, context, linking)
     entity = await entities.retrieve(request.services.store, target(request, context))
-    return await one_entity(request, context, entity, view)
+    return await one_entity(request, context, entity, view, linking)
 
 
 async def _replace(request: Request) -> Response:
@@ -115,6 +131,8 @@ async def _without_id(request: Request) -> Response:
     raise bad_request_data(f"{request.method} needs the id of an entity in the path: /entities/urn:ngsi-ld:…")
 
 
+_REDUCING = {"drop": mutations.without_attributes, "keep": mutations.keep_attributes}
+
 _WITHOUT_ID = Endpoint("Replace or Merge Entity", "5.6.17, 5.6.18", _without_id, bodies=PATCH_BODY, documented=False)
 
 RESOURCES = (
@@ -127,7 +145,7 @@ RESOURCES = (
             ),
             "GET": Endpoint("Query Entities", "5.7.2", _query, QUERY_PARAMETERS | VIEW_PARAMETERS, answers=SPATIAL),
             "DELETE": Endpoint(
-                "Purge Entities", "5.6.21", _purge, SELECTION_PARAMETERS | {"drop", "keep"}, statuses=(204,)
+                "Purge Entities", "5.6.21", _purge, SELECTION_PARAMETERS | {"attrs", "drop", "keep"}, statuses=(204,)
             ),
             "PUT": _WITHOUT_ID,
             "PATCH": _WITHOUT_ID,

@@ -22,6 +22,7 @@ class Parameter:
 
 
 FORMATS = ("normalized", "concise", "simplified", "keyValues")
+JOINS = ("inline", "flat", "@none")
 OPTIONS = (*FORMATS, "sysAttrs", "noOverwrite", "replace", "update", "temporalValues", "aggregatedValues")
 
 
@@ -79,6 +80,17 @@ def one_of(*allowed: str) -> Parser:
     return parse
 
 
+def choice(*allowed: str) -> Parser:
+    """One of a few words; another is BadRequestData."""
+
+    def parse(value: str, name: str) -> str:
+        if value not in allowed:
+            raise bad_request_data(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        return value
+
+    return parse
+
+
 def options(value: str, name: str) -> frozenset[str]:
     """The keywords of `options`, all of which must be known (6.3.20)."""
     words = frozenset(names(value, name))
@@ -115,6 +127,13 @@ PARAMETERS: dict[str, Parameter] = {
     "geometry": Parameter("Type of the reference geometry.", text, _STRING),
     "coordinates": Parameter("Coordinates of the reference geometry, as a JSON array.", text, _STRING),
     "geoproperty": Parameter("GeoProperty that is compared; location by default.", text, _STRING),
+    "join": Parameter(
+        "Whether linked entities come within the Relationship that leads to them, or after the others.",
+        choice(*JOINS),
+        {"type": "string", "enum": [*JOINS]},
+    ),
+    "joinLevel": Parameter("How many links are followed.", count_from(1), _whole(1)),
+    "containedBy": Parameter("Entities that are not shown as linked ones: they are had already.", uris, _URIS),
     "geometryProperty": Parameter("GeoProperty that becomes the geometry of a Feature.", text, _STRING),
     "lang": Parameter("Languages in order of preference, as in Accept-Language.", text, _STRING),
     "datasetId": Parameter("Only these instances of each attribute; @none for the default one.", dataset_ids, _NAMES),

@@ -4,12 +4,14 @@ Both come to the same: a body's members are named and read as the parameters are
 """
 
 from collections.abc import Mapping
+from dataclasses import replace as with_
 from typing import Any
 
 from broker.api.media import GEO_JSON
 from broker.api.request import Request
 from ngsi_ld.context import Context
 from ngsi_ld.errors import bad_request_data, invalid_request
+from ngsi_ld.linked import Join, Linking
 from ngsi_ld.query.geo import GeoQuery, parse_geo_query
 from ngsi_ld.query.language import parse_languages
 from ngsi_ld.query.ordering import parse_order_by
@@ -29,14 +31,20 @@ SELECTION_PARAMETERS = frozenset(
 
 PAGING_PARAMETERS = frozenset({"limit", "offset", "count", "cursor"})
 
-VIEW_PARAMETERS = frozenset({"attrs", "pick", "omit", "lang", "datasetId", "format", "options", "geometryProperty"})
-"""How an entity is shown."""
+JOIN_PARAMETERS = frozenset({"join", "joinLevel", "containedBy"})
+"""Which linked entities come with an entity (4.5.23)."""
+
+VIEW_PARAMETERS = JOIN_PARAMETERS | frozenset(
+    {"attrs", "pick", "omit", "lang", "datasetId", "format", "options", "geometryProperty"}
+)
+"""How an entity is shown, and what with it."""
 
 ORDERING_PARAMETERS = frozenset({"orderBy", "collation", "orderFrom", "orderGeometry"})
 
 QUERY_PARAMETERS = SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS
 """What Query Entities takes besides the view."""
 
+_NO_JOIN = "@none"
 _FORMS = {form.value: form for form in Form}
 _FORM_WORDS = frozenset(_FORMS)
 _READING_WORDS = _FORM_WORDS | {"sysAttrs"}
@@ -47,14 +55,30 @@ def type_selection(parameters: Mapping[str, Any], context: Context) -> TypeSelec
     return parse_type_selection(parameters["type"], context) if "type" in parameters else None
 
 
-def query_of(parameters: Mapping[str, Any], context: Context) -> Query:
-    """The query that parameters state; BadRequestData for one that is too wide (5.7.2.4)."""
-    every_type = parameters.get("type") == "*"
-    if every_type and parameters.get("local") is False:
-        raise bad_request_data("type=* asks this broker only, which local=false contradicts")
+def linking_of(parameters: Mapping[str, Any], most_levels: int) -> Linking | None:
+    """The linked entities that are asked for, None for none; BadRequestData where more levels than the broker takes."""
+    join = parameters.get("join", _NO_JOIN)
+    if join == _NO_JOIN:
+        for name in ("joinLevel", "containedBy"):
+            if name in parameters:
+                raise invalid_request(f"{name} goes with join=inline or join=flat only")
+        return None
+    levels = parameters.get("joinLevel", 1)
+    if levels > most_levels:
+        raise bad_request_data(f"joinLevel must be {most_levels} at most, not {levels}")
+    return Linking(Join(join), levels, frozenset(parameters.get("containedBy", ())))
+
+
+def query_of(parameters: Mapping[str, Any], context: Context, linking: Linking | None = None) -> Query:
+    """The query that parameters state; BadRequestData for one that is too wide or too deep (5.7.2.4)."""
     selectors = parameters.get("entities")
     if selectors is None and not parameters.keys().isdisjoint(("type", "id", "idPattern")):
         selectors = [parameters]
+    every_type = any(selector.get("type") == "*" for selector in selectors or ())
+    if every_type and parameters.get("local") is False:
+        raise bad_request_data("type=* asks this broker only, which local=false contradicts")
+    if "csf" in parameters:
+        parse_q(parameters["csf"], context, parameter="csf")
     query = Query(
         selectors=tuple(_selector(one, context) for one in selectors or ()),
         attributes=parse_attrs(parameters["attrs"], context) if "attrs" in parameters else frozenset(),
@@ -71,6 +95,8 @@ def query_of(parameters: Mapping[str, Any], context: Context) -> Query:
         if "orderBy" in parameters
         else None,
     )
+    if query.link_depth:
+        _check_depth("q", query.link_depth, linking)
     if not (query.is_narrow or every_type or parameters.get("local")):
         raise bad_request_data(
             "the query is too wide: give a type, attrs, q, or a geo-query; or local=true to ask this broker only"
@@ -78,7 +104,7 @@ def query_of(parameters: Mapping[str, Any], context: Context) -> Query:
     return query
 
 
-def view_of(request: Request, parameters: Mapping[str, Any], context: Context) -> View:
+def view_of(request: Request, parameters: Mapping[str, Any], context: Context, linking: Linking | None = None) -> View:
     """How the request wants entities shown."""
     words = parameters.get("options", frozenset())
     if unknown := words - _READING_WORDS:
@@ -87,18 +113,33 @@ def view_of(request: Request, parameters: Mapping[str, Any], context: Context) -
         raise bad_request_data("attrs goes with neither pick nor omit, which replace it")
     if "geometryProperty" in parameters and request.accept != GEO_JSON:
         raise bad_request_data(f"geometryProperty needs an answer in {GEO_JSON}")
-    pick, omit = _projection(parameters, "pick", context), _projection(parameters, "omit", context)
-    if pick and omit and (both := pick.members.keys() & omit.members.keys()):
-        raise bad_request_data(f"pick and omit both name {', '.join(sorted(context.term(one) for one in both))}")
-    return View(
+    view = View(
         form=_form(parameters, words),
         sys_attrs="sysAttrs" in words,
         attributes=parse_attrs(parameters["attrs"], context) if "attrs" in parameters else None,
-        pick=pick.members.keys() if pick else None,
-        omit=omit.members.keys() if omit else None,
         dataset_ids=parameters.get("datasetId"),
         languages=parse_languages(parameters["lang"]) if "lang" in parameters else None,
     )
+    if "pick" not in parameters and "omit" not in parameters:
+        return view
+    pick = _projection(parameters, "pick", context, linking)
+    omit = _projection(parameters, "omit", context, linking)
+    return _projected(view, pick, omit, context)
+
+
+def _projected(view: View, pick: Projection | None, omit: Projection | None, context: Context) -> View:
+    """The view with its members named, and those of the entities that it leads to (4.21).
+
+    What stands before braces is the linking entity's own: `omit=a{b}` leaves `a`, and takes `b` from what it leads to.
+    """
+    omitted = {name for name, linked in omit.members.items() if linked is None} if omit else set()
+    if pick and (both := pick.members.keys() & omitted):
+        raise bad_request_data(f"pick and omit both name {', '.join(sorted(context.term(one) for one in both))}")
+    linked: dict[str, View] = {}
+    for name in {name for one in (pick, omit) if one for name, within in one.members.items() if within is not None}:
+        inner = (pick.linked(name) if pick else None, omit.linked(name) if omit else None)
+        linked[name] = _projected(with_(view, attributes=None), *inner, context)
+    return with_(view, pick=pick.members.keys() if pick else None, omit=omitted or None, linked=linked)
 
 
 def _form(parameters: Mapping[str, Any], words: frozenset[str]) -> Form:
@@ -145,10 +186,19 @@ def _geo(parameters: Mapping[str, Any], context: Context) -> GeoQuery | None:
     )
 
 
-def _projection(parameters: Mapping[str, Any], name: str, context: Context) -> Projection | None:
+def _projection(
+    parameters: Mapping[str, Any], name: str, context: Context, linking: Linking | None
+) -> Projection | None:
     if name not in parameters:
         return None
     projection = parse_projection(parameters[name], context, name)
     if projection.depth:
-        raise bad_request_data(f"{name} reaches into linked entities, which needs join")
+        _check_depth(name, projection.depth, linking)
     return projection
+
+
+def _check_depth(name: str, depth: int, linking: Linking | None) -> None:
+    if linking is None:
+        raise bad_request_data(f"{name} reaches into linked entities, which needs join=inline or join=flat")
+    if depth > linking.levels:
+        raise bad_request_data(f"{name} follows {depth} links, but joinLevel is {linking.levels}")

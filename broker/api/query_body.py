@@ -6,7 +6,8 @@ from typing import Any
 from broker.api.consumption import page_of_entities
 from broker.api.endpoint import JSON_BODY, Endpoint, Resource
 from broker.api.media import SPATIAL
-from broker.api.query import PAGING_PARAMETERS, query_of, view_of
+from broker.api.parameters import JOINS
+from broker.api.query import PAGING_PARAMETERS, linking_of, query_of, view_of
 from broker.api.request import Request
 from broker.api.response import Response
 from ngsi_ld.errors import bad_request_data, invalid_request
@@ -20,9 +21,9 @@ async def _query(request: Request) -> Response:
         raise invalid_request("the body must be one JSON object, a Query")
     context = await request.context()
     parameters = request.parameters | parameters_of(request.body)
-    return await page_of_entities(
-        request, context, query_of(parameters, context), view_of(request, parameters, context)
-    )
+    linking = linking_of(parameters, request.services.settings.max_join_level)
+    query, view = query_of(parameters, context, linking), view_of(request, parameters, context, linking)
+    return await page_of_entities(request, context, query, view, linking)
 
 
 def parameters_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,8 +70,8 @@ def _entities(value: Any, member: str) -> dict[str, Any]:
 
 
 def _selector(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not value or not value.keys() <= {"id", "type", "idPattern"}:
-        raise bad_request_data(f"{where} must be an object with type, id or idPattern, not {value!r}")
+    if not isinstance(value, dict) or "type" not in value or not value.keys() <= {"id", "type", "idPattern"}:
+        raise bad_request_data(f"{where} must be an object with type, and if wanted id or idPattern, not {value!r}")
     selector: dict[str, Any] = {}
     for name in ("type", "idPattern"):
         if name in value:
@@ -78,6 +79,8 @@ def _selector(value: Any, where: str) -> dict[str, Any]:
     if "id" in value:
         ids = value["id"] if isinstance(value["id"], list) else [value["id"]]
         selector["id"] = [checked_uri(one, f"{where}.id") for one in ids]
+        # 5.2.33: id takes precedence; as parameters of a GET both have to hold (5.7.2.4).
+        selector.pop("idPattern", None)
     return selector
 
 
@@ -92,6 +95,22 @@ def _ordering(value: Any, member: str) -> dict[str, Any]:
         raise bad_request_data(f"{member} must be an object with orderBy, collation, coordinates and geometry")
     named = {"collation": "collation", "coordinates": "orderFrom", "geometry": "orderGeometry"}
     return {named[name]: one for name, one in value.items() if name in named} | _texts(value.get("orderBy"), "orderBy")
+
+
+def _join(value: Any, member: str) -> dict[str, Any]:
+    if value not in JOINS:
+        raise bad_request_data(f"{member} must be one of {', '.join(JOINS)}, not {value!r}")
+    return {member: value}
+
+
+def _join_level(value: Any, member: str) -> dict[str, Any]:
+    if type(value) is not int or value < 1:
+        raise bad_request_data(f"{member} must be a whole number from 1 on, not {value!r}")
+    return {member: value}
+
+
+def _uris(value: Any, member: str) -> dict[str, Any]:
+    return {member: [checked_uri(one, member) for one in _texts(value, member)[member]]}
 
 
 def _boolean(value: Any, member: str) -> dict[str, Any]:
@@ -115,6 +134,9 @@ _MEMBERS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
     "jsonKeys": _comma_list,
     "ordering": _ordering,
     "splitEntities": _boolean,
+    "join": _join,
+    "joinLevel": _join_level,
+    "containedBy": _uris,
 }
 
 

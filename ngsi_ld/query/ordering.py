@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from ngsi_ld.errors import bad_request_data
-from ngsi_ld.geojson import Geometry, check_coordinates
+from ngsi_ld.geojson import Geometry, check_coordinates, is_geometry_type
 from ngsi_ld.names import Names
 from ngsi_ld.query.paths import ENTITY_MEMBERS, LinkedPath, Path, parse_path
 from ngsi_ld.query.syntax import DEFAULT_LIMITS, Cursor, Limits
@@ -72,6 +72,8 @@ def parse_order_by(
         raise bad_request_data(
             f"collation must be an ICU collation such as und-x-icu or de-u-co-phonebk: {collation!r}"
         )
+    if order_geometry is not None and not is_geometry_type(order_geometry):
+        raise bad_request_data(f"orderGeometry must be the type of a GeoJSON geometry, not {order_geometry!r}")
     origin = _origin(order_from, "Point" if order_geometry is None else order_geometry)
     if origin is None and any(term.by_distance for term in terms):
         raise bad_request_data("orderBy a distance needs orderFrom, the coordinates it is measured from")

@@ -6,12 +6,15 @@ name,observation{temperature,humidity}      {"…/name": None, "…/observation"
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ngsi_ld.errors import bad_request_data
 from ngsi_ld.names import Names
 from ngsi_ld.query.paths import parse_name
 from ngsi_ld.query.syntax import DEFAULT_LIMITS, Cursor, Limits
 
 MEMBERS = frozenset({"id", "type", "scope", "createdAt", "modifiedAt", "expiresAt", "deletedAt"})
 """The members of an entity that are no attributes and keep their names."""
+
+_NO_ATTRIBUTES = frozenset({"id", "type", "scope"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,13 @@ def parse_projection(
 
 
 def parse_attrs(given: str | Sequence[str], names: Names, parameter: str = "attrs") -> frozenset[str]:
-    """The IRIs of a list of attribute names."""
+    """The IRIs of a list of attribute names; what the broker gives every entity, such as createdAt, is left out."""
     projection = parse_projection(given, names, parameter)
     if projection.depth:
-        raise_on = Cursor("{", parameter, DEFAULT_LIMITS)
-        raise_on.fail("names of attributes without braces")
-    return frozenset(projection.members)
+        raise bad_request_data(f"{parameter} must be names of attributes, without braces for linked entities")
+    if unnamed := _NO_ATTRIBUTES & projection.members.keys():
+        raise bad_request_data(f"{parameter} must be names of attributes, which {', '.join(sorted(unnamed))} is not")
+    return frozenset(projection.members) - MEMBERS
 
 
 def _members(cursor: Cursor, names: Names, depth: int, members: "dict[str, Projection | None]") -> None:

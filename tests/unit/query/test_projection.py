@@ -38,5 +38,5 @@ def test_bad(names, text):
 
 
 def test_attrs_have_no_braces(names):
-    with pytest.raises(NgsiLdError, match="of attributes without braces"):
+    with pytest.raises(NgsiLdError, match="without braces for linked entities"):
         parse_attrs("a{b}", names)
