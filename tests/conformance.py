@@ -26,6 +26,17 @@ PORT = 21026
 MOCK_PORT = 28085
 CONTEXTS = Path("resources/jsonld-contexts")
 
+ALSO_AT = {
+    "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/ngsildTestSuiteV1.8-compound.jsonld": (
+        "ngsi-ld-test-suite-compound.jsonld"
+    ),
+    "https://fiware.github.io/NGSI-LD_TestSuite/ldContext/testContext.jsonld": "ngsi-ld-test-suite.jsonld",
+    "https://fiware.github.io/data-models/context.jsonld": "ngsi-ld-test-suite.jsonld",
+}
+"""Other @contexts that the suite names, and the document of the checkout that is meant or that stands in for one of
+which no term is looked at.
+"""
+
 
 def main() -> int:
     """Starts the broker, runs the suite, prints what came of it."""
@@ -48,6 +59,7 @@ def contexts(suite: Path, target: Path) -> Path:
             for match in pattern.finditer(file.read_text(errors="replace")):
                 if (target / match[1]).exists():
                     index[match[0]] = match[1]
+    index |= {url: name for url, name in ALSO_AT.items() if (target / name).exists()}
     (target / "index.json").write_text(json.dumps(index))
     return target
 

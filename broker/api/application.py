@@ -63,7 +63,11 @@ class Api:
         except NgsiLdError as error:
             response = problem(error)
         except HttpError as error:
-            response = problem_details(error.status, error.title, error.detail, error.headers)
+            response = (
+                problem_details(error.status, error.title, error.detail, error.headers)
+                if error.detail
+                else Response(error.status, headers=error.headers)
+            )
         except StoreUnavailable as error:
             logger.warning("the database is away: %s", error)
             retry = (b"retry-after", str(_RETRY_AFTER).encode())
@@ -106,7 +110,8 @@ class Api:
         )
         if endpoint.bodies:
             request.body = parse_json(body)
-        request.context_value = take_context(request.body, headers, request.json_ld if endpoint.bodies else False)
+        if not endpoint.takes_context:
+            request.context_value = take_context(request.body, headers, request.json_ld if endpoint.bodies else False)
         return await endpoint.handler(request)
 
     def _route(self, raw_path: bytes) -> tuple[dict[str, Endpoint] | None, list[str]]:

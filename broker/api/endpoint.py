@@ -29,6 +29,8 @@ class Endpoint:
     answers: tuple[str, ...] = PLAIN
     statuses: tuple[int, ...] = (200,)
     schema: str = ""
+    takes_context: bool = False
+    """Whether the body is an @context itself, and no document that 6.3.5 says has one."""
     documented: bool = True
     """Whether Allow headers and the OpenAPI document name it; false where it only says what is wrong."""
 

@@ -1,5 +1,6 @@
 """Content negotiation (6.3.4, 6.3.6): which media type a request body has, which one the answer gets."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,10 @@ PLAIN = (JSON, JSON_LD)
 
 SPATIAL = (JSON, JSON_LD, GEO_JSON)
 """What Retrieve Entity and Query Entities answer in."""
+
+
+_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+"""RFC 9110, 12.4.2; it does not say what another weight means, so the default, 1, stands (6.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,7 @@ def _parse_range(text: str) -> _Range | None:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "q":
-            try:
-                quality = min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                return None
+            quality = float(value) if _WEIGHT.fullmatch(value) else 1.0
     return _Range(main, sub, quality)
 
 

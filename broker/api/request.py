@@ -22,9 +22,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class HttpError(Exception):
-    """A request that HTTP itself refuses (405, 406, 411, 413, 415): status, sentence, headers."""
+    """A request that HTTP itself refuses (405, 406, 411, 413, 415): status, sentence, headers.
 
-    def __init__(self, status: int, title: str, detail: str, headers: list[Header] | None = None) -> None:
+    Without a sentence the answer has no body, as 6.3.4 has it for 411 and 415.
+    """
+
+    def __init__(self, status: int, title: str, detail: str = "", headers: list[Header] | None = None) -> None:
         super().__init__(detail)
         self.status, self.title, self.detail, self.headers = status, title, detail, headers or []
 
@@ -124,10 +127,11 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, allowed: tupl
     """The bytes of the body; 415, 411 and 413 as 6.3.4 has them."""
     media_type = base_type(headers.get(b"content-type", b"").decode("latin-1"))
     if media_type not in allowed:
-        raise HttpError(415, "Unsupported media type", f"the body must be {' or '.join(allowed)}, not {media_type!r}")
+        # RFC 9110, 15.5.16: the header says what would be right.
+        raise HttpError(415, "Unsupported media type", headers=[(b"accept", ", ".join(allowed).encode())])
     length = headers.get(b"content-length")
     if length is None:
-        raise HttpError(411, "Length required", "the request needs a Content-Length")
+        raise HttpError(411, "Length required")
     if not length.isdigit() or int(length) > limit:
         raise HttpError(413, "Content too large", f"the body may have {limit} bytes at most")
     message = await receive()

@@ -114,8 +114,9 @@ class JsonldContexts:
         reloading fails; what is stored stays then.
         """
         if (document := self._built_in_one(identifier)) is not None:
-            if not reload:
-                raise bad_request_data(f"{document.url} comes with this broker and cannot be deleted")
+            if document.url == CORE_URL and not reload:
+                raise bad_request_data(f"{document.url} is a part of this broker and cannot be deleted")
+            # What the operator brought along is read again, as what was fetched is fetched again when it is used.
             await self._reload_built_in()
             return
         await self._flush()

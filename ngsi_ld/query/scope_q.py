@@ -41,21 +41,24 @@ class ScopeQuery:
 
 @lru_cache(maxsize=1024)
 def parse_scope_q(text: str, limits: Limits = DEFAULT_LIMITS) -> ScopeQuery:
-    """The query that `text` states; the first slash of a scope may be left out, as example 5 does."""
+    """The query that `text` states; the first slash of a scope may be left out, as example 5 does.
+
+    The grammar wants parentheses about scopes joined by `;`. Without them it binds tighter than `|`, as it does in `q`,
+    which can mean nothing else.
+    """
     cursor = Cursor(text, "scopeQ", limits)
     alternatives = []
     while True:
-        if cursor.take("("):
-            patterns = [_pattern(cursor)]
-            while cursor.take(";"):
-                patterns.append(_pattern(cursor))
+        grouped = cursor.take("(")
+        patterns = [_pattern(cursor)]
+        while cursor.take(";"):
+            patterns.append(_pattern(cursor))
+        if grouped:
             cursor.expect(")", "to close the group of scopes joined by ;")
-            alternatives.append(tuple(patterns))
-        else:
-            alternatives.append((_pattern(cursor),))
+        alternatives.append(tuple(patterns))
         if not cursor.take_any("|,"):
             break
-    cursor.expect_end("| or , and another scope (scopes joined by ; need parentheses)")
+    cursor.expect_end("| or , or ; and another scope")
     return ScopeQuery(tuple(alternatives))
 
 

@@ -52,8 +52,17 @@ async def test_reloading_reads_the_files_again(contexts, tmp_path, refused):
     with refused("LdContextNotAvailable", "not JSON"):
         await each.stored.delete("", URL, reload=True)
     assert (await each.resolve("", URL)).iri("lamp") == "https://example.org/2"
-    with refused("BadRequestData", "cannot be deleted"):
-        await each.stored.delete("", URL)
+
+
+async def test_deleting_drops_the_copy_and_the_file_is_read_again(contexts, tmp_path):
+    write(tmp_path, index_json={URL: "c.json"}, c_json={"@context": {"lamp": "https://example.org/1"}})
+    each = await contexts(preload=tmp_path)
+    await each.resolve("", URL)
+    write(tmp_path, c_json={"@context": {"lamp": "https://example.org/2"}})
+
+    await each.stored.delete("", URL)
+
+    assert (await each.resolve("", URL)).iri("lamp") == "https://example.org/2"
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ MATCHING = [
     ("(/Madrid/Districts;/CompanyA)", ["/CompanyA", "/Madrid/Districts"]),
     ("(/Madrid/Districts;/CompanyA)|CompanyB", ["/CompanyB"]),
     ("(/Madrid/Districts;/CompanyA),CompanyB", ["/CompanyB"]),
+    ("/Madrid;/CompanyA|/x", ["/CompanyA", "/Madrid"]),
     ("/#", ["/x"]),
     ("/+/#", ["/x/y/z"]),
 ]
 NOT_MATCHING = [
+    ("/Madrid;/CompanyA", ["/Madrid"]),
     ("/Madrid", ["/Madrid/Gardens"]),
     ("/Madrid", ["/Madrid2"]),
     ("/Madrid/Gardens/#", ["/Madrid"]),
@@ -39,7 +41,7 @@ def test_not_matching(text, scopes):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/", "/a/", "/a;/b", "(/a;/b", "/a/#/b", "#", "/a|", "/a b", "/a-b", "/++", "//a"]
+    "text", ["", "/", "/a/", "/a;", "(/a;/b", "/a/#/b", "#", "/a|", "/a b", "/a-b", "/++", "//a"]
 )
 def test_bad(text):
     with pytest.raises(NgsiLdError, match="scopeQ is wrong at character"):
