@@ -6,6 +6,7 @@ which end with this one whatever ends it.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -82,6 +83,9 @@ async def _serve_here(settings: Settings, listener: socket.socket, stop: asyncio
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config)
+    # What is made from here on is short-lived, or kept for good in caches that hold no cycles: look at it seldom.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
