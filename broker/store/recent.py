@@ -10,7 +10,7 @@ from ngsi_ld.entity import Entity
 
 
 class Recent:
-    """The most recently used, up to `max_bytes` of their size in MongoDB (as Python objects they take about four times that)."""
+    """The most recently used, up to `max_bytes` as MongoDB counts; as Python objects they take four times that."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
