@@ -12,7 +12,7 @@ from prometheus_client import start_http_server
 
 from adapters.backoff import Backoff
 from adapters.counts import Counts
-from adapters.definition import Definition, load
+from adapters.definition import Definition, Metrics, load
 from adapters.errors import AdapterError
 from adapters.mapping import Mapper
 from adapters.pipeline import Pipeline, held
@@ -48,9 +48,18 @@ async def run(definitions: Sequence[Definition], stopping: asyncio.Event | None 
     counts = Counts()
     for definition in definitions:
         if definition.metrics.port is not None:
-            start_http_server(definition.metrics.port, definition.metrics.host, counts.registry)
+            _serve_metrics(definition.metrics, counts)
     results = await asyncio.gather(*(_kept_running(each, counts, stopping) for each in definitions))
     return max(results, default=0)
+
+
+def _serve_metrics(metrics: Metrics, counts: Counts) -> None:
+    try:
+        start_http_server(metrics.port or 0, metrics.host, counts.registry)
+    except OSError as error:
+        raise AdapterError(
+            f"cannot serve metrics on {metrics.host}:{metrics.port}: {error.strerror or error}"
+        ) from None
 
 
 async def _kept_running(definition: Definition, counts: Counts, stopping: asyncio.Event) -> int:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 
 class Peer:
-    """Entities by tenant and id; what to answer can be bent: `refuse` ids, `status` for all, stopped altogether."""
+    """Entities by tenant and id; what to answer can be bent: `refuse` ids, a `status` for all, `most` at once."""
 
     def __init__(self):
         self.port = free_port()
@@ -24,7 +24,7 @@ class Peer:
         self.tenants = {}
         self.refuse = {}
         self.status = None
-        self.delay = 0.0
+        self.most = 1_000_000
         self._runner = None
 
     @property
@@ -54,7 +54,8 @@ class Peer:
     async def _upsert(self, request):
         sent = await request.json()
         self.requests.append((dict(request.headers), dict(request.query), sent))
-        await asyncio.sleep(self.delay)
+        if len(sent) > self.most:
+            return web.json_response({"title": "Too long", "detail": f"at most {self.most}"}, status=413)
         if self.status:
             return web.json_response({"title": "No", "detail": "not now"}, status=self.status)
         entities = self.tenants.setdefault(request.headers.get("NGSILD-Tenant", ""), {})

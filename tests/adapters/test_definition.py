@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from adapters.definition import load
+from adapters.definition import PROFILES, load
 from adapters.errors import AdapterError, DefinitionError
 from adapters.mapping import Mapper
 from adapters.run import main
@@ -161,3 +161,20 @@ async def test_two_adapters_of_one_name_are_refused(tmp_path):
 
     with pytest.raises(AdapterError, match="two adapters are named lighting"):
         await run([definition, definition])
+
+
+@pytest.mark.parametrize("readme", ["README.md", "talq/README.md", "datex2/README.md", "chirpstack/README.md"])
+def test_the_examples_in_the_documentation_are_right(tmp_path, readme):
+    environment = {"BROKER_TOKEN": "a", "HOOK_TOKEN": "b", "TALQ_TOKEN": "c", "MQTT_PASSWORD": "d"}
+    (tmp_path / "meters.csv").write_text("id,longitude,latitude\n")
+    (tmp_path / "stations.csv").write_text((PROFILES / "datex2/sites.sample.csv").read_text())
+    (tmp_path / "sensors.csv").write_text((PROFILES / "chirpstack/devices.sample.csv").read_text())
+    text = (PROFILES / readme).read_text()
+    examples = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
+    assert examples
+
+    for example in examples:
+        definition = yaml.safe_load(example)
+        if "broker" not in definition:  # a piece to add to the file before it
+            definition = {**yaml.safe_load(examples[0]), **definition}
+        Mapper(load(written(tmp_path, definition), environment))

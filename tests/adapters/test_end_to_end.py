@@ -124,3 +124,27 @@ async def test_lorawan(delivers_to, adapter, reader, tmp_path):
     assert soil["refDevice"]["object"] == "urn:ngsi-ld:Device:chalons-a84041c18187a004"
     measurements = await reader.entities("DeviceMeasurement", 2)
     assert measurements["urn:ngsi-ld:DeviceMeasurement:chalons-24e124713c51a902-distance"]["numValue"]["value"] == 418
+
+
+async def test_killing_the_broker_loses_nothing(own_broker, adapter_file, adapter, tmp_path):
+    """The broker as users start it, without options; it dies with kill -9 under an adapter, twice."""
+    feed = tmp_path / "feed.json"
+    device = ANNOUNCEMENT[0]
+    feed.write_text(json.dumps([{**device, "address": f"a-{n}", "name": f"K-{n:04}"} for n in range(600)]))
+    settings = {"site": "chalons"}
+    source = {"kind": "file", "path": str(feed), "rate": 300, "batch": 20}
+    definition = {"profile": "talq", "settings": settings, "source": source, "broker": {"url": own_broker.url}}
+    process = adapter(adapter_file(definition))
+
+    for _ in range(2):
+        await asyncio.sleep(0.7)
+        await own_broker.kill()
+        await own_broker.start()
+
+    assert await process.ended(60) == 0
+    parameters = {"type": "Streetlight", "limit": "0", "count": "true"}
+    async with (
+        aiohttp.ClientSession(headers=Reader(own_broker.url, "")._headers) as session,
+        session.get(f"{own_broker.url}/ngsi-ld/v1/entities", params=parameters) as answer,
+    ):
+        assert answer.headers["NGSILD-Results-Count"] == "600"

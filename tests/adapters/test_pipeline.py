@@ -221,3 +221,68 @@ async def test_kill_9_at_any_moment_loses_nothing_while_the_broker_comes_and_goe
 
     await peer.holds(400)
     assert not dead_letters(tmp_path / "state/test")
+
+
+async def test_a_batch_too_long_for_the_broker_is_halved(tmp_path, peer, adapter_file):
+    peer.most = 3
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp(str(number), number) for number in range(8)]))
+
+    await run([load(file)])
+
+    assert len(peer.entities) == 8
+    assert not dead_letters(tmp_path / "state/test")
+
+
+async def test_a_token_that_is_not_right_loses_nothing(tmp_path, peer, adapter_file, adapter):
+    peer.status = 401
+    file = adapter_file(ndjson(tmp_path / "feed", [lamp("1", 1)]))
+    process = adapter(file)
+    await until(lambda: len(peer.requests) > 2)
+
+    peer.status = None
+
+    assert await process.ended() == 0
+    assert len(peer.entities) == 1
+    assert "401: not now" in (tmp_path / "adapter.log").read_text()
+
+
+async def test_several_adapters_in_one_process(tmp_path, peer, adapter_file, adapter):
+    first = adapter_file(ndjson(tmp_path / "one", [lamp("1", 1)]), "one")
+    second = adapter_file(ndjson(tmp_path / "two", [lamp("2", 2)]), "two")
+
+    assert await adapter(first, second).ended() == 0
+
+    assert sorted(peer.entities) == ["urn:ngsi-ld:Streetlight:test-1", "urn:ngsi-ld:Streetlight:test-2"]
+
+
+async def test_strict_validation_sets_aside_and_warn_sends(tmp_path, peer, adapter_file):
+    wrong = {**LAMP, "attributes": {"powerState": "state", "illuminanceLevel": {"value": "level"}}}
+    feed = ndjson(tmp_path / "feed", [{"name": "1", "time": "2026-03-02T18:04:05Z", "state": "ON", "level": 7}])
+
+    await run([load(adapter_file({**feed, "entities": {"lamp": wrong}, "validate": "strict"}, "strict"))])
+    assert not peer.entities
+    (letter,) = dead_letters(tmp_path / "state/strict")
+    assert letter["stage"] == "validate"
+    assert 'powerState must be one of on, off, low, bootingUp, not "ON"' in letter["reason"]
+
+    await run([load(adapter_file({**feed, "entities": {"lamp": wrong}, "validate": "warn"}, "warn"))])
+    assert len(peer.entities) == 1
+
+
+async def test_xml_by_declaration_alone(tmp_path, peer, adapter_file):
+    feed = tmp_path / "feed.xml"
+    feed.write_text(
+        '<feed xmlns="urn:f"><site id="1"><watts unit="W">4,2</watts></site><site id="2"><watts>5</watts></site></feed>'
+    )
+    entity = {"id": 'urn:x:{"@id"}', "type": "Thing", "attributes": {"w": {"value": "watts", "type": "number"}}}
+    definition = {
+        "source": {"kind": "file", "path": str(feed)},
+        "format": {"kind": "xml", "record": "site"},
+        "entities": {"site": entity},
+    }
+
+    await run([load(adapter_file(definition))])
+
+    assert peer.entities["urn:x:2"]["w"]["value"] == 5
+    (letter,) = dead_letters(tmp_path / "state/test")
+    assert letter["record"] == {"@id": "1", "watts": {"@unit": "W", "#text": "4,2"}}

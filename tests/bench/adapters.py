@@ -1,6 +1,6 @@
 """Records a second that one process maps, for each profile, and what of it arrives at a broker.
 
-    python -m tests.bench.adapters            # make bench-adapters
+    python -m tests.bench.adapters
 
 `mapped`: records decoded, mapped and validated against the model, a second of processor time. `delivered`: entities
 that the whole adapter takes from a file through the queue on disk to a broker that only counts, a second of processor
