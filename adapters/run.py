@@ -19,6 +19,9 @@ from adapters.pipeline import Pipeline, held
 
 _log = logging.getLogger("beffroi.adapter")
 
+GRACE = 2.0
+"""Seconds that a stopped adapter goes on sending what it has queued; the rest waits on disk for the next start."""
+
 
 def main(files: Sequence[Path | str]) -> int:
     """Runs the adapters of the files; blocks. 0 when all sources ended or a signal stopped them, 1 when one could not
@@ -95,7 +98,7 @@ async def _until_stopped(pipeline: Pipeline, stopping: asyncio.Event) -> None:
     await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await pipeline.stop()
-        await asyncio.wait((running,), timeout=5)
+        await asyncio.wait((running,), timeout=GRACE)
         running.cancel()
     stop.cancel()
     try:
