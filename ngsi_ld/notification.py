@@ -10,47 +10,44 @@ from typing import Any, cast
 
 from ngsi_ld.attributes import KINDS, NULL
 from ngsi_ld.changes import AttributeChange, Trigger
-from ngsi_ld.conformance import conforming
+from ngsi_ld.conformance import Version, conforming
 from ngsi_ld.entity import Attributes, Entity, Instance
+from ngsi_ld.linked import Node, render_inline
 from ngsi_ld.names import Names
-from ngsi_ld.representation import LOCATION, Form, render, render_feature
+from ngsi_ld.representation import LOCATION, Form, render_feature
 from ngsi_ld.subscription import Subscription
 
 _SIMPLIFIED = (Form.SIMPLIFIED, Form.KEY_VALUES)
 _REPEATED = ("datasetId", "createdAt", "modifiedAt")
 
 
-def notified(
-    subscription: Subscription,
-    before: Entity | None,
-    after: Entity | None,
-    changes: Sequence[AttributeChange],
-    names: Names,
-    at: str,
-) -> dict[str, Any]:
-    """The JSON of the entity for a notification of this change; empty where nothing of it is to be shown.
+def changed_entity(
+    subscription: Subscription, after: Entity, changes: Sequence[AttributeChange], names: Names, at: str
+) -> Entity:
+    """The entity to be shown in a notification of these changes: with what was deleted, with previous values.
 
-    `before` and `after` are as for `attribute_changes`, which made `changes`; `at` is the time of the change.
+    `changes` are those that `attribute_changes` found, `at` is the time of the change.
     """
-    if after is None:
-        if before is None:
-            return {}
-        return _deleted(subscription, before, changes, names, at)
-    if attributes := _shown_attributes(subscription, after, changes, names, at):
-        after = replace(after, attributes=attributes)
-    return shown(subscription, after, names, at)
+    attributes = _shown_attributes(subscription, after, changes, names, at)
+    return after if attributes is None else replace(after, attributes=attributes)
 
 
-def shown(subscription: Subscription, entity: Entity, names: Names, at: str) -> dict[str, Any]:
+def shown(subscription: Subscription, node: Node, names: Names, at: str) -> dict[str, Any]:
     """An entity in the representation that the subscription asks for; empty where nothing of it is to be shown."""
     if subscription.conformance is not None:
-        entity = conforming(entity, subscription.conformance, names)
+        _conform(node, subscription.conformance, names)
     if subscription.endpoint.accept == "application/geo+json":
-        return render_feature(entity, names, subscription.view, at, LOCATION)
-    rendered = render(entity, names, subscription.view, at)
+        return render_feature(node.entity, names, node.view, at, LOCATION)
+    rendered = render_inline(node, names, at)
     if rendered and subscription.endpoint.accept == "application/ld+json":
         rendered["@context"] = subscription.context
     return rendered
+
+
+def _conform(node: Node, version: Version, names: Names) -> None:
+    node.entity = conforming(node.entity, version, names)
+    for linked in node.linked.values():
+        _conform(linked, version, names)
 
 
 def _shown_attributes(
@@ -75,7 +72,7 @@ def _shown_attributes(
     return attributes
 
 
-def _deleted(
+def shown_deleted(
     subscription: Subscription, before: Entity, changes: Sequence[AttributeChange], names: Names, at: str
 ) -> dict[str, Any]:
     """An entity that is no more: id, type and deletedAt, with its attributes only where they were asked about."""
@@ -88,7 +85,7 @@ def _deleted(
         markers = _markers(subscription, wanted, names, at)
         attributes = {name: _whole(subscription, instances) for name, instances in markers.items()}
     gone = Entity(before.id, before.types, attributes, [], before.created_at, before.modified_at, before.expires_at)
-    rendered = shown(subscription, gone, names, at)
+    rendered = shown(subscription, Node(gone, subscription.view), names, at)
     if rendered:
         properties = rendered.get("properties", rendered) if rendered.get("type") == "Feature" else rendered
         properties["deletedAt"] = at

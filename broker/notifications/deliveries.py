@@ -58,6 +58,7 @@ class Deliveries:
         self._collection = client[DEFAULT_DATABASE][DELIVERIES]
         self._pending: dict[tuple[str, str], _Pending] = {}
         self._flusher: asyncio.Task[None] | None = None
+        self._dirty = asyncio.Event()
 
     def begin(self) -> None:
         """Starts writing."""
@@ -103,10 +104,13 @@ class Deliveries:
         pending = self._pending.get((tenant, subscription))
         if pending is None:
             pending = self._pending[tenant, subscription] = _Pending()
+            self._dirty.set()
         return pending
 
     async def _flush_often(self) -> None:
         while True:
+            await self._dirty.wait()
+            self._dirty.clear()
             try:
                 await self._flush()
             except PyMongoError as error:

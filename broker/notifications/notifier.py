@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from pymongo import AsyncMongoClient
 
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
 from broker.changelog.position import Lease, Position
 from broker.contexts import Contexts
 from broker.notifications.commands import COMMANDS, DROP, REPLAY
+from broker.notifications.data import of_change
 from broker.notifications.deliveries import Deliveries
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.journal import Entry, Journal, entry_key
@@ -35,7 +35,6 @@ from ngsi_ld.context import CORE
 from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.expiry import alive
-from ngsi_ld.notification import notified
 from ngsi_ld.subscription import Subscription
 
 logger = logging.getLogger(__name__)
@@ -161,8 +160,8 @@ class Notifier:
                     continue
                 data = rendered.get(one.shape)
                 if data is None:
-                    shown = notified(subscription, before, change.after, changes, self._names(one), at)
-                    data = rendered[one.shape] = orjson.dumps(shown) if shown else b""
+                    data = await of_change(one, before, change.after, changes, self._names(one), at, self._store)
+                    rendered[one.shape] = data
             except (NgsiLdError, ValueError, TypeError, KeyError):
                 # One change that one subscription cannot cope with must not stop the log for all others.
                 logger.exception("LOST: a change of %s cannot be told to %s", change.id, subscription.id)

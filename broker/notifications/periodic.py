@@ -10,17 +10,16 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import orjson
 from bson import Timestamp
 from pymongo.errors import PyMongoError
 
+from broker.notifications.data import of_entities
 from broker.notifications.journal import Entry, entry_key
 from broker.notifications.registry import Registered
 from broker.store.store import Position, Store, StoreUnavailable
 from ngsi_ld.datetimes import format_date_time, parse_date_time
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.names import Names
-from ngsi_ld.notification import shown
 from ngsi_ld.subscription import Status
 
 logger = logging.getLogger(__name__)
@@ -95,9 +94,9 @@ class Periodic:
         names = self._names(one)
         while True:
             entities = await self._store.find(one.tenant, subscription.query, now=now, limit=_PAGE, after=after)
-            rendered = [made for entity in entities if (made := shown(subscription, entity, names, now))]
-            if rendered:
-                entries.append(self._entry(one, count, len(entries), orjson.dumps(rendered)[1:-1]))
+            data = await of_entities(one, entities, names, now, self._store)
+            if data:
+                entries.append(self._entry(one, count, len(entries), data))
             if len(entities) < _PAGE:
                 break
             after = Position.after(entities[-1])

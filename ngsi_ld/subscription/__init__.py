@@ -3,12 +3,11 @@
 from ngsi_ld.subscription.endpoint import Endpoint, MqttEndpoint
 from ngsi_ld.subscription.operations import new_subscription, restored_subscription, updated_subscription
 from ngsi_ld.subscription.rendering import render_subscription
-from ngsi_ld.subscription.subscription import Definition, Join, Status, Subscription
+from ngsi_ld.subscription.subscription import Definition, Status, Subscription
 
 __all__ = [
     "Definition",
     "Endpoint",
-    "Join",
     "MqttEndpoint",
     "Status",
     "Subscription",

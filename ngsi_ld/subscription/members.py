@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from ngsi_ld.changes import ATTRIBUTE_TRIGGERS, Trigger
 from ngsi_ld.datetimes import checked_date_time
 from ngsi_ld.errors import bad_request_data
+from ngsi_ld.linked import Join, Linking
 from ngsi_ld.names import Names, checked_name, checked_uri
 from ngsi_ld.query.geo import GeoQuery, parse_geo_query
 from ngsi_ld.query.language import parse_languages
@@ -21,13 +22,13 @@ from ngsi_ld.query.scope_q import ScopeQuery, parse_scope_q
 from ngsi_ld.query.type_selection import parse_type_selection
 from ngsi_ld.representation import Form
 from ngsi_ld.subscription.endpoint import Endpoint, parse_endpoint
-from ngsi_ld.subscription.subscription import Join
 from ngsi_ld.subscription.values import array, boolean, members, name_list, one_of, positive, shown, text
 
 _CONFORMANCE = re.compile(r"(\d{1,3})\.(\d{1,3})")
 _NOT_ATTRIBUTES = frozenset({"id", "type", "scope"})
 _FORMS = tuple(form.value for form in Form)
-_JOINS = tuple(join.value for join in Join)
+_NO_JOIN = "@none"
+_JOINS = (_NO_JOIN, *(join.value for join in Join))
 _TRIGGERS = tuple(trigger.value for trigger in Trigger)
 _MAX_JOIN_LEVEL = 10
 
@@ -41,8 +42,7 @@ class Parameters:
     pick: Projection | None
     omit: Projection | None
     form: Form
-    join: Join
-    join_level: int
+    linking: Linking | None
     show_changes: bool
     sys_attrs: bool
 
@@ -114,8 +114,7 @@ def _parameters(value: Any, where: str, names: Names) -> Parameters:
         read.get("pick"),
         read.get("omit"),
         read.get("format", Form.NORMALIZED),
-        read.get("join", Join.NONE),
-        read.get("joinLevel", 1),
+        Linking(read["join"], read.get("joinLevel", 1)) if read.get("join") is not None else None,
         read.get("showChanges", False),
         read.get("sysAttrs", False),
     )
@@ -130,15 +129,20 @@ def _check_parameters(parameters: Parameters, read: dict[str, Any], where: str) 
     if parameters.attributes is not None and (parameters.pick or parameters.omit):
         raise bad_request_data(f"{where}.attributes cannot be given together with pick or omit")
     if parameters.pick and parameters.omit:
-        both = parameters.pick.members.keys() & parameters.omit.members.keys()
+        both = parameters.pick.members.keys() & own(parameters.omit)
         if both:
             raise bad_request_data(f"{where}.pick and {where}.omit cannot both have {', '.join(sorted(both))}")
-    if "joinLevel" in read and parameters.join is Join.NONE:
+    if "joinLevel" in read and parameters.linking is None:
         raise bad_request_data(f"{where}.joinLevel is only for the join inline or flat")
-    level = parameters.join_level if parameters.join is not Join.NONE else 0
+    level = parameters.linking.levels if parameters.linking is not None else 0
     for name, projection in (("pick", parameters.pick), ("omit", parameters.omit)):
         if projection is not None and projection.depth > level:
             raise bad_request_data(f"{where}.{name} reaches into linked entities: it needs a join and that joinLevel")
+
+
+def own(omit: Projection) -> frozenset[str]:
+    """The members that an `omit` leaves out of the entity itself: what stands before braces is not among them."""
+    return frozenset(name for name, linked in omit.members.items() if linked is None)
 
 
 def _attributes(value: Any, where: str, names: Names) -> frozenset[str]:
@@ -150,6 +154,11 @@ def _attributes(value: Any, where: str, names: Names) -> frozenset[str]:
 
 def _projection(value: Any, where: str, names: Names) -> Projection:
     return parse_projection(array(value, where, text), names, where)
+
+
+def _join(value: Any, where: str, _names: Names) -> Join | None:
+    join = one_of(value, _JOINS, where)
+    return None if join == _NO_JOIN else Join(join)
 
 
 def _join_level(value: Any, where: str, _names: Names) -> int:
@@ -209,7 +218,7 @@ PARAMETERS: dict[str, Parse] = {
     "pick": _projection,
     "omit": _projection,
     "format": lambda value, where, _names: Form(one_of(value, _FORMS, where)),
-    "join": lambda value, where, _names: Join(one_of(value, _JOINS, where)),
+    "join": _join,
     "joinLevel": _join_level,
     "showChanges": _plain(boolean),
     "sysAttrs": _plain(boolean),
@@ -231,5 +240,6 @@ __all__ = [
     "PARAMETERS_READ_ONLY",
     "READ_ONLY",
     "Parameters",
+    "own",
     "parse_condition",
 ]

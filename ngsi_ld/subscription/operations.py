@@ -1,6 +1,7 @@
 """Making, restoring and updating subscriptions (5.8.1.4, 5.8.2.4): what is refused, and what a fragment does."""
 
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 from ngsi_ld.attributes import NULL
@@ -8,10 +9,11 @@ from ngsi_ld.changes import DEFAULT_TRIGGERS
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.expiry import expired
 from ngsi_ld.names import Names, checked_uri
+from ngsi_ld.query.projection import Projection
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import View
-from ngsi_ld.subscription.members import MEMBERS, PARAMETERS_READ_ONLY, READ_ONLY, Parameters, parse_condition
-from ngsi_ld.subscription.subscription import TYPE, Definition, Join, Status, Subscription
+from ngsi_ld.subscription.members import MEMBERS, PARAMETERS_READ_ONLY, READ_ONLY, Parameters, own, parse_condition
+from ngsi_ld.subscription.subscription import TYPE, Definition, Status, Subscription
 from ngsi_ld.subscription.values import Vocabulary, shown
 
 _IDENTITY = ("id", "type", "@context")
@@ -147,21 +149,35 @@ def _read(
         is_active=read.get("isActive", True),
         local_only=read.get("localOnly", False),
         show_changes=parameters.show_changes,
-        join=parameters.join,
-        join_level=parameters.join_level if parameters.join is not Join.NONE else 0,
+        linking=parameters.linking,
         conformance=read.get("ngsildConformance"),
     )
 
 
 def _view(parameters: Parameters, read: Mapping[str, Any]) -> View:
-    return View(
+    view = View(
         form=parameters.form,
         sys_attrs=parameters.sys_attrs,
         attributes=parameters.attributes,
-        pick=parameters.pick.members.keys() if parameters.pick is not None else None,
-        omit={name for name, linked in parameters.omit.members.items() if linked is None} if parameters.omit else None,
         dataset_ids=read.get("datasetId"),
         languages=read.get("lang"),
+    )
+    return _projected(view, parameters.pick, parameters.omit)
+
+
+def _projected(view: View, pick: Projection | None, omit: Projection | None) -> View:
+    """The view of the entity, and within it those of the entities that it leads to."""
+    braced = {name for one in (pick, omit) if one for name, linked in one.members.items() if linked is not None}
+    return replace(
+        view,
+        pick=pick.members.keys() if pick else None,
+        omit=own(omit) if omit else None,
+        linked={
+            name: _projected(
+                replace(view, attributes=None), pick.linked(name) if pick else None, omit.linked(name) if omit else None
+            )
+            for name in braced
+        },
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ngsi_ld.changes import Trigger
 from ngsi_ld.expiry import expired
+from ngsi_ld.linked import Linking
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import View
 from ngsi_ld.subscription.endpoint import Endpoint
@@ -23,14 +24,6 @@ class Status(Enum):
     ACTIVE = "active"
     PAUSED = "paused"
     EXPIRED = "expired"
-
-
-class Join(Enum):
-    """How linked entities are added (4.5.23)."""
-
-    NONE = "@none"
-    FLAT = "flat"
-    INLINE = "inline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +62,7 @@ class Subscription:
     is_active: bool = True
     local_only: bool = False
     show_changes: bool = False
-    join: Join = Join.NONE
-    join_level: int = 1
+    linking: Linking | None = None
     conformance: tuple[int, int] | None = None
 
     @property

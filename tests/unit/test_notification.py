@@ -5,7 +5,8 @@ import pytest
 from ngsi_ld.changes import attribute_changes
 from ngsi_ld.context import CORE
 from ngsi_ld.entity import Entity
-from ngsi_ld.notification import notified
+from ngsi_ld.linked import Node
+from ngsi_ld.notification import changed_entity, shown, shown_deleted
 from ngsi_ld.subscription import new_subscription
 
 CREATED, MODIFIED, AT = "2026-11-23T16:00:00.000Z", "2026-11-23T16:30:00.000Z", "2026-11-23T17:00:00.000Z"
@@ -78,7 +79,11 @@ def told(before, after, endpoint=None, triggers=None, notification=None, **membe
         AT,
         "urn:s",
     )
-    return notified(subscription, before, after, attribute_changes(before, after), CORE, AT)
+    changes = attribute_changes(before, after)
+    if after is None:
+        return shown_deleted(subscription, before, changes, CORE, AT)
+    entity = changed_entity(subscription, after, changes, CORE, AT)
+    return shown(subscription, Node(entity, subscription.view), CORE, AT)
 
 
 HEAD = {"id": "urn:ngsi-ld:B:1", "type": "Building"}

@@ -7,8 +7,8 @@ import pytest
 from ngsi_ld.changes import Trigger
 from ngsi_ld.context import CORE, compile_context
 from ngsi_ld.errors import ErrorType, NgsiLdError
+from ngsi_ld.linked import Join, Linking
 from ngsi_ld.subscription import (
-    Join,
     Status,
     new_subscription,
     render_subscription,
@@ -115,7 +115,7 @@ def test_all_members():
     assert subscription.view.omit == {"type"}
     assert subscription.view.dataset_ids == {"urn:d", "@none"}
     assert subscription.view.sys_attrs
-    assert (subscription.join, subscription.join_level) == (Join.INLINE, 2)
+    assert subscription.linking == Linking(Join.INLINE, 2)
     assert subscription.endpoint.timeout == 1.5
     assert subscription.endpoint.cooldown == 0.5
     assert subscription.endpoint.receiver_info == {"Authorization": "x"}
@@ -190,7 +190,7 @@ def test_an_id_takes_precedence_over_a_pattern():
         (body(notification={"pick": ["id"], "omit": ["id"]}), "cannot both have id"),
         (body(notification={"pick": ["id"], "attributes": ["a"]}), "cannot be given together with pick or omit"),
         (body(notification={"pick": ["a{b}"]}), "notification.pick reaches into linked entities"),
-        (body(notification={"join": "all"}), "notification.join must be one of @none, flat, inline"),
+        (body(notification={"join": "all"}), "notification.join must be one of @none, inline, flat"),
         (body(notification={"joinLevel": 2}), "joinLevel is only for"),
         (body(notification={"join": "flat", "joinLevel": 0}), "joinLevel must be a whole number"),
         (body(notification={"sysAttrs": 1}), "sysAttrs must be true or false"),
