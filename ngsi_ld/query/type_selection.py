@@ -40,10 +40,12 @@ def _parse(text: str, same: Same, parameter: str, limits: Limits) -> TypeSelecti
     while True:
         if cursor.take("("):
             types = [_type(cursor, names)]
-            while cursor.take(";"):
+            # Beyond the grammar: a group of alternatives, (Building|Tower), which the ETSI suite writes.
+            separators = "|," if cursor.text.startswith(("|", ","), cursor.position) else ";"
+            while cursor.take_any(separators):
                 types.append(_type(cursor, names))
-            cursor.expect(")", "to close the group of types joined by ;")
-            alternatives.append(frozenset(types))
+            cursor.expect(")", "to close the group of types, all joined by ; or all by |")
+            alternatives += [frozenset(types)] if separators == ";" else [frozenset([one]) for one in types]
         else:
             alternatives.append(frozenset([_type(cursor, names)]))
         if not cursor.take_any("|,"):

@@ -7,7 +7,13 @@ from ngsi_ld.query import parse_type_selection
 
 
 def test_any_of(names):
-    for text in ("Building|House", "Building,House", " Building , House "):
+    for text in (
+        "Building|House",
+        "Building,House",
+        " Building , House ",
+        "(Building|House)",
+        "Tower|(Building,House)",
+    ):
         selection = parse_type_selection(text, names)
 
         assert selection.selects(["https://example.org/House", "https://example.org/Other"])
@@ -36,7 +42,7 @@ def test_iris_and_any(names):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A;B", "(A;B", "A|", "|A", "()", "((A;B))", "A B", "A-B", "(A|B)", "A)", "$x", "5A"]
+    "text", ["", "A;B", "(A;B", "A|", "|A", "()", "((A;B))", "A B", "A-B", "(A|B;C)", "(A;B|C)", "A)", "$x", "5A"]
 )
 def test_bad(names, text):
     with pytest.raises(NgsiLdError, match="type"):
