@@ -168,6 +168,17 @@ def _concise(instance: Instance, names: Names, view: View, now: str) -> Any:
     return members
 
 
+def value_of(instance: Instance, names: Names, languages: Languages | None) -> Any:
+    """The value of an instance by itself: 21.5, a URI, a language map or with `languages` one text of it, …"""
+    kind = instance["type"]
+    value: Any = instance.get(KINDS[kind].member)
+    if kind == "LanguageProperty" and languages is not None:
+        return languages.best(value)[1]
+    if kind == "VocabProperty":
+        return _terms(value, names)
+    return [one["object"] for one in value] if kind == "ListRelationship" else value
+
+
 def _simplified(instance: Instance, names: Names, view: View, _now: str) -> Any:
     kind = instance["type"]
     value: Any = instance.get(KINDS[kind].member)

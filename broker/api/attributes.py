@@ -44,7 +44,7 @@ async def _update(request: Request) -> Response:
 
 async def _partial_update(request: Request) -> Response:
     context = await request.context()
-    name, fragment = _named(request, context), _one_instance(request, context, Fill.PART)
+    name, fragment = named_attribute(request, context), _one_instance(request, context, Fill.PART)
     await entities.change(
         request.services.store,
         target(request, context),
@@ -55,7 +55,7 @@ async def _partial_update(request: Request) -> Response:
 
 async def _replace(request: Request) -> Response:
     context = await request.context()
-    name, instance = _named(request, context), _one_instance(request, context, Fill.WHOLE)
+    name, instance = named_attribute(request, context), _one_instance(request, context, Fill.WHOLE)
     await entities.change(
         request.services.store,
         target(request, context),
@@ -66,11 +66,8 @@ async def _replace(request: Request) -> Response:
 
 async def _delete(request: Request) -> Response:
     context = await request.context()
-    name = _named(request, context, scope_too=True)
-    wanted = request.parameters.get("datasetId")
-    if wanted is not None and len(wanted) != 1:
-        raise bad_request_data("datasetId must name one instance")
-    dataset_id = None if wanted is None or "@none" in wanted else next(iter(wanted))
+    name = named_attribute(request, context, scope_too=True)
+    dataset_id = dataset_of(request)
     all_instances = request.parameters.get("deleteAll", False)
     await entities.change(
         request.services.store,
@@ -80,13 +77,21 @@ async def _delete(request: Request) -> Response:
     return no_content()
 
 
-def _named(request: Request, context: Context, *, scope_too: bool = False) -> str:
+def named_attribute(request: Request, context: Context, *, scope_too: bool = False) -> str:
     """The IRI of the attribute that the path names."""
     checked_uri(request.ids[0], "the id in the path")
     name = context.iri(checked_name(request.ids[1], "the attribute in the path"))
     if name == SCOPE and not scope_too:
         raise bad_request_data("scope is not an attribute: it is set by append, update or merge, and deleted as one")
     return name
+
+
+def dataset_of(request: Request) -> str | None:
+    """The datasetId of the one instance that is meant, None for the default one."""
+    wanted = request.parameters.get("datasetId")
+    if wanted is not None and len(wanted) != 1:
+        raise bad_request_data("datasetId must name one instance")
+    return None if wanted is None or "@none" in wanted else next(iter(wanted))
 
 
 def _one_instance(request: Request, context: Context, fill: Fill) -> Instance:

@@ -1,11 +1,22 @@
 """Every resource of the API, in the order in which the documentation shows them."""
 
-from broker.api import attributes, batch, contexts, discovery, entities, identity, query_body, subscriptions
+from broker.api import (
+    attribute_value,
+    attributes,
+    batch,
+    contexts,
+    discovery,
+    entities,
+    identity,
+    query_body,
+    subscriptions,
+)
 from broker.api.endpoint import Resource
 
 RESOURCES: tuple[Resource, ...] = (
     *entities.RESOURCES,
     *attributes.RESOURCES,
+    *attribute_value.RESOURCES,
     *batch.RESOURCES,
     *query_body.RESOURCES,
     *discovery.RESOURCES,

@@ -75,6 +75,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "EntityFragment": {"type": "object", "properties": _ENTITY_MEMBERS, "additionalProperties": _ANY_ATTRIBUTE},
     "Entities": {"type": "array", "items": _ref("Entity"), "minItems": 1},
+    "Value": {"description": "Any JSON but null, such as 21.5."},
     "EntityIds": {"type": "array", "items": _URI, "minItems": 1},
     "Query": {
         "type": "object",

@@ -6,6 +6,7 @@ before.attributes[name]` tells an unchanged attribute; it returns the very entit
 
 from ngsi_ld.mutations.attributes import UpdateResult, append, delete_attribute, replace_attribute, update
 from ngsi_ld.mutations.merge import merge, partial_update
+from ngsi_ld.mutations.value import set_value
 from ngsi_ld.mutations.whole import keep_attributes, replace, without_attributes
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "partial_update",
     "replace",
     "replace_attribute",
+    "set_value",
     "update",
     "without_attributes",
 ]
