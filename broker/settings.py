@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     max_batch_size: int = Field(1000, gt=0, description="Most entities in one batch operation.")
     default_page_size: int = Field(20, gt=0, description="Entities in a page when no limit is given.")
     max_page_size: int = Field(1000, gt=0, description="Largest limit that can be asked for.")
+    collation: str = Field(
+        "und-x-icu", description="ICU collation that texts are ordered by if a query names none; code points if empty."
+    )
     max_join_level: int = Field(10, gt=0, description="Largest joinLevel that can be asked for.")
     max_links: int = Field(5000, gt=0, description="Most links that one request with join may follow.")
 

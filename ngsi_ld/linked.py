@@ -4,7 +4,7 @@ An answer is a `Node` for each linking entity. `links` tells where one leads; wh
 nodes into `linked`, level by level (`broker.operations.linked`), and `render_inline` shows the tree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -39,6 +39,13 @@ class Node:
     entity: Entity
     view: View
     linked: "dict[tuple[str, str], Node]" = field(default_factory=dict)
+
+
+def every(nodes: Iterable[Node]) -> Iterator[Node]:
+    """The nodes and all that hang from them."""
+    for node in nodes:
+        yield node
+        yield from every(node.linked.values())
 
 
 def links(node: Node, now: str) -> Iterator[tuple[str, str]]:

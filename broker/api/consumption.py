@@ -5,14 +5,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from broker.api.media import GEO_JSON, JSON, JSON_LD
+from broker.api.prefer import preferred, preferred_version
 from broker.api.request import Request
 from broker.api.response import ROOT, Header, Response, dump, media_header
 from broker.operations.linked import with_linked
 from broker.store.store import Position
+from ngsi_ld.conformance import conforming
 from ngsi_ld.context import Context
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import bad_request_data, not_found
-from ngsi_ld.linked import Join, Linking, render_inline
+from ngsi_ld.linked import Join, Linking, Node, every, render_inline
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import LOCATION, View, as_feature, feature_collection, render, render_feature
 
@@ -29,13 +31,13 @@ async def one_entity(
     """
     if view.attributes is not None and entity.attributes.keys().isdisjoint(view.attributes):
         raise not_found(f"the entity {entity.id} has none of the attributes that attrs names")
-    shown = await _rendered(request, context, [entity], view, linking)
+    headers = await entity_headers(request, context)
+    status, shown = await _rendered(request, context, [entity], view, linking, headers)
     if not shown[0]:
         raise not_found(f"pick and omit leave nothing of the entity {entity.id}")
-    headers = await entity_headers(request, context)
     if linking is not None and linking.join is Join.FLAT:
-        return _array(request, context, shown, headers)
-    return Response(200, dump(with_context(shown[0], request, context)), headers)
+        return _array(request, context, status, shown, headers)
+    return Response(status, dump(with_context(shown[0], request, context)), headers)
 
 
 async def page_of_entities(
@@ -60,37 +62,56 @@ async def page_of_entities(
     if len(found) > limit:
         following = _next_page(request, limit, offset, page[-1], ordered=query.ordering is not None)
     headers += page_links(request, limit, offset, following)
-    return _array(request, context, await _rendered(request, context, page, view, linking), headers)
+    status, shown = await _rendered(request, context, page, view, linking, headers)
+    return _array(request, context, status, shown, headers)
 
 
 async def _rendered(
-    request: Request, context: Context, entities: list[Entity], view: View, linking: Linking | None
-) -> list[dict[str, Any]]:
-    """The entities as JSON, or as Features, with those that `join` asks for; empty where nothing is left of one."""
-    now = request.now
-    if linking is None:
-        if request.accept == GEO_JSON:
+    request: Request,
+    context: Context,
+    entities: list[Entity],
+    view: View,
+    linking: Linking | None,
+    headers: list[Header],
+) -> tuple[int, list[dict[str, Any]]]:
+    """The entities as JSON, or as Features, with those that `join` asks for; empty where nothing is left of one.
+
+    The status is 203 where something was left out or made older for `Prefer: ngsi-ld=…`, which the headers then say.
+    """
+    now, spatial = request.now, request.accept == GEO_JSON
+    # 5.7.1.4 and 5.7.2.4 have the preference for JSON and JSON-LD only.
+    version = None if spatial else preferred_version(request)
+    if linking is None and version is None:
+        if spatial:
             geometry = geometry_property(request.parameters, context)
-            return [render_feature(one, context, view, now, geometry) for one in entities]
-        return [render(one, context, view, now) for one in entities]
-    services = request.services
-    nodes = await with_linked(
-        services.store, request.tenant, entities, view, linking, now, most=services.settings.max_links
-    )
+            return 200, [render_feature(one, context, view, now, geometry) for one in entities]
+        return 200, [render(one, context, view, now) for one in entities]
+    status, nodes = 200, [Node(entity, view) for entity in entities]
+    if linking is not None:
+        services = request.services
+        nodes = await with_linked(services.store, request.tenant, nodes, linking, now, most=services.settings.max_links)
+    if version is not None:
+        headers.append((b"preference-applied", f"ngsi-ld={version[0]}.{version[1]}".encode()))
+        for node in every(nodes):
+            shown_as = conforming(node.entity, version, context)
+            if shown_as != node.entity:
+                status, node.entity = 203, shown_as
     shown = [render_inline(node, context, now) for node in nodes]
-    if request.accept == GEO_JSON:
+    if spatial:
         geometry = geometry_property(request.parameters, context)
-        return [as_feature(one, node.entity, node.view, now, geometry) for one, node in zip(shown, nodes, strict=True)]
-    return shown
+        shown = [as_feature(one, node.entity, node.view, now, geometry) for one, node in zip(shown, nodes, strict=True)]
+    return status, shown
 
 
-def _array(request: Request, context: Context, shown: list[dict[str, Any]], headers: list[Header]) -> Response:
+def _array(
+    request: Request, context: Context, status: int, shown: list[dict[str, Any]], headers: list[Header]
+) -> Response:
     if request.accept == GEO_JSON:
-        return Response(200, dump(with_context(feature_collection(shown), request, context)), headers)
+        return Response(status, dump(with_context(feature_collection(shown), request, context)), headers)
     shown = [one for one in shown if one]
     if request.accept == JSON_LD:
         shown = [with_context(one, request, context) for one in shown]
-    return Response(200, dump(shown), headers)
+    return Response(status, dump(shown), headers)
 
 
 def page_bounds(request: Request) -> tuple[int, int]:
@@ -154,5 +175,4 @@ def geometry_property(parameters: Mapping[str, Any], context: Context) -> str:
 
 def _plain_geo_json(request: Request) -> bool:
     """Whether the client prefers GeoJSON without @context: `Prefer: body=json` (6.3.6)."""
-    prefer = request.headers.get(b"prefer", b"").decode("latin-1").lower().replace(" ", "").replace('"', "")
-    return "body=json" in prefer.split(",")
+    return preferred(request, "body") == "json"

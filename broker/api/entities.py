@@ -48,8 +48,10 @@ async def _create(request: Request) -> Response:
 async def _query(request: Request) -> Response:
     context = await request.context()
     parameters = request.parameters
-    linking = linking_of(parameters, request.services.settings.max_join_level)
-    query, view = query_of(parameters, context, linking), view_of(request, parameters, context, linking)
+    settings = request.services.settings
+    linking = linking_of(parameters, settings.max_join_level)
+    query = query_of(parameters, context, linking, settings.collation)
+    view = view_of(request, parameters, context, linking)
     return await page_of_entities(request, context, query, view, linking)
 
 

@@ -14,7 +14,7 @@ from ngsi_ld.errors import bad_request_data, invalid_request
 from ngsi_ld.linked import Join, Linking
 from ngsi_ld.query.geo import GeoQuery, parse_geo_query
 from ngsi_ld.query.language import parse_languages
-from ngsi_ld.query.ordering import parse_order_by
+from ngsi_ld.query.ordering import Ordering, parse_order_by
 from ngsi_ld.query.patterns import parse_pattern
 from ngsi_ld.query.projection import Projection, parse_attrs, parse_projection
 from ngsi_ld.query.q import parse_q
@@ -69,8 +69,13 @@ def linking_of(parameters: Mapping[str, Any], most_levels: int) -> Linking | Non
     return Linking(Join(join), levels, frozenset(parameters.get("containedBy", ())))
 
 
-def query_of(parameters: Mapping[str, Any], context: Context, linking: Linking | None = None) -> Query:
-    """The query that parameters state; BadRequestData for one that is too wide or too deep (5.7.2.4)."""
+def query_of(
+    parameters: Mapping[str, Any], context: Context, linking: Linking | None = None, collation: str = ""
+) -> Query:
+    """The query that parameters state; BadRequestData for one that is too wide or too deep (5.7.2.4).
+
+    `collation` orders texts where the parameters name none (4.23.1).
+    """
     selectors = parameters.get("entities")
     if selectors is None and not parameters.keys().isdisjoint(("type", "id", "idPattern")):
         selectors = [parameters]
@@ -85,15 +90,7 @@ def query_of(parameters: Mapping[str, Any], context: Context, linking: Linking |
         q=_q(parameters, context),
         scope_q=parse_scope_q(parameters["scopeQ"]) if "scopeQ" in parameters else None,
         geo=_geo(parameters, context),
-        ordering=parse_order_by(
-            parameters["orderBy"],
-            context,
-            collation=parameters.get("collation"),
-            order_from=parameters.get("orderFrom"),
-            order_geometry=parameters.get("orderGeometry"),
-        )
-        if "orderBy" in parameters
-        else None,
+        ordering=_ordering(parameters, context, collation) if "orderBy" in parameters else None,
     )
     if query.link_depth:
         _check_depth("q", query.link_depth, linking)
@@ -172,6 +169,21 @@ def _q(parameters: Mapping[str, Any], context: Context) -> Any:
         expand_values=frozenset(parameters.get("expandValues", ())),
         json_keys=frozenset(parameters.get("jsonKeys", ())),
     )
+
+
+def _ordering(parameters: Mapping[str, Any], context: Context, collation: str) -> Ordering:
+    ordering = parse_order_by(
+        parameters["orderBy"],
+        context,
+        collation=parameters.get("collation"),
+        order_from=parameters.get("orderFrom"),
+        order_geometry=parameters.get("orderGeometry"),
+    )
+    # Ids, types and instants have the same order by any collation, and distances are no texts.
+    of_texts = all(not term.by_distance for term in ordering.terms) and any(
+        term.path.names and term.path.member is None for term in ordering.terms
+    )
+    return with_(ordering, collation=collation) if collation and of_texts and ordering.collation is None else ordering
 
 
 def _geo(parameters: Mapping[str, Any], context: Context) -> GeoQuery | None:

@@ -6,26 +6,24 @@ One read of the store a level, however many links there are; so many links at mo
 from collections.abc import Sequence
 
 from broker.store.store import Store
-from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.expiry import alive
 from ngsi_ld.linked import Join, Linking, Node, links
-from ngsi_ld.representation import View
 
 
 async def with_linked(
-    store: Store, tenant: str, entities: Sequence[Entity], view: View, linking: Linking, now: str, *, most: int
+    store: Store, tenant: str, linking_nodes: Sequence[Node], linking: Linking, now: str, *, most: int
 ) -> list[Node]:
-    """A node for each entity, inline with what it leads to; flat, the nodes of all linked entities come after them.
+    """The nodes, inline with what they lead to; flat, the nodes of all linked entities come after them.
 
     An entity is not shown again where it has been met: inline, within what hangs from one linking entity, so that each
     element of the answer is whole by itself; flat, in the answer. Raises TooManyResults beyond `most` links.
     """
     flat = linking.join is Join.FLAT
-    nodes = [Node(entity, view) for entity in entities]
-    everywhere = {*linking.contained_by, *(entity.id for entity in entities)}
+    nodes = list(linking_nodes)
+    at_hand = {node.entity.id: node.entity for node in nodes}
+    everywhere = {*linking.contained_by, *at_hand}
     level = [(node, everywhere if flat else {node.entity.id, *linking.contained_by}) for node in nodes]
-    at_hand = {entity.id: entity for entity in entities}
     followed = 0
     for _ in range(linking.levels):
         wanted: list[tuple[Node, set[str], str, str]] = []
