@@ -17,8 +17,8 @@ from ngsi_ld.names import Names
 
 LOCATION = "https://uri.etsi.org/ngsi-ld/location"
 
-_HIDDEN = frozenset({"createdAt", "modifiedAt", "expiresAt", "subs"})
-_NAMED_MEMBERS = frozenset({"vocab", "objectType", "valueType"})
+_HIDDEN = ("createdAt", "modifiedAt", "expiresAt", "subs")
+_NAMED_MEMBERS = ("vocab", "objectType", "valueType")
 _AMBIGUOUS = VALUE_MEMBERS | {"type", "@type"}
 
 
@@ -99,12 +99,16 @@ def render(entity: Entity, names: Names, view: View, now: str) -> dict[str, Any]
 
 def shown_attributes(entity: Entity, view: View, now: str) -> Iterator[tuple[str, list[Instance]]]:
     """The attributes that the view shows, by IRI, each with those of its instances that are shown, at least one."""
+    attributes, dataset_ids = view.attributes, view.dataset_ids
+    projected = view.pick is not None or view.omit is not None
     for iri, instances in entity.attributes.items():
-        if (view.attributes is not None and iri not in view.attributes) or not _shown(iri, view):
+        if (attributes is not None and iri not in attributes) or (projected and not _shown(iri, view)):
             continue
-        live = [one for one in instances if "expiresAt" not in one or not expired(one["expiresAt"], now)]
-        if view.dataset_ids is not None:
-            live = [one for one in live if one.get("datasetId", "@none") in view.dataset_ids]
+        live = instances
+        if len(instances) > 1 or "expiresAt" in instances[0]:
+            live = [one for one in instances if "expiresAt" not in one or not expired(one["expiresAt"], now)]
+        if dataset_ids is not None:
+            live = [one for one in live if one.get("datasetId", "@none") in dataset_ids]
         if live:
             yield iri, live
 
@@ -145,17 +149,24 @@ def _one_or_list(values: list[str]) -> str | list[str]:
 def _normalized(instance: Instance, names: Names, view: View, now: str) -> dict[str, Any]:
     if view.languages is not None and instance["type"] == "LanguageProperty":
         instance = _in_language(instance, view.languages)
-    members: dict[str, Any] = {member: value for member, value in instance.items() if member not in _HIDDEN}
+    members = _visible(instance)
     _complete(members, instance, names, view, now)
+    return members
+
+
+def _visible(instance: Instance) -> dict[str, Any]:
+    """The members that are shown as they are. To copy all and drop a few is quicker than to choose."""
+    members = cast("dict[str, Any]", instance).copy()
+    for hidden in _HIDDEN:
+        members.pop(hidden, None)
     return members
 
 
 def _concise(instance: Instance, names: Names, view: View, now: str) -> Any:
     if view.languages is not None and instance["type"] == "LanguageProperty":
         instance = _in_language(instance, view.languages)
-    members: dict[str, Any] = {
-        member: value for member, value in instance.items() if member not in _HIDDEN and member != "type"
-    }
+    members = _visible(instance)
+    del members["type"]
     _complete(members, instance, names, view, now)
     if "objectList" in members:
         members["objectList"] = [one["object"] for one in members["objectList"]]
@@ -203,8 +214,8 @@ _RENDER: dict[Form, _Render] = {
 
 def _complete(members: dict[str, Any], instance: Instance, names: Names, view: View, now: str) -> None:
     """Adds what needs the @context or was asked for: terms, sub-attributes, system attributes."""
-    if not _NAMED_MEMBERS.isdisjoint(members):
-        for member in _NAMED_MEMBERS & members.keys():
+    for member in _NAMED_MEMBERS:
+        if member in members:
             members[member] = _terms(members[member], names)
     if "subs" in instance:
         render_one = _RENDER[view.form]
