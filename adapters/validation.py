@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import data_models
+from data_models.checking import simplified
 from data_models.validation import problems
 
 Validator = Callable[[dict[str, Any]], str | None]
 """From a normalized entity to what is wrong with it, in one line; None where nothing is."""
-
-_VALUE_MEMBERS = ("value", "object", "languageMap", "json", "vocab")
 
 
 def open_validator(mode: str) -> Validator:
@@ -29,15 +28,5 @@ def against_model(entity: dict[str, Any]) -> str | None:
     """What the entity's model says against it; types without a model pass."""
     if entity["type"] not in data_models.types():
         return None
-    found = problems(_simplified(entity), partial=True)
+    found = problems(simplified(entity), partial=True)
     return f"{entity['id']}: {'; '.join(found)}" if found else None
-
-
-def _simplified(entity: dict[str, Any]) -> dict[str, Any]:
-    """The entity with bare values (4.5.4)."""
-    simple = {}
-    for name, attribute in entity.items():
-        if isinstance(attribute, dict):
-            attribute = next(attribute[member] for member in _VALUE_MEMBERS if member in attribute)
-        simple[name] = attribute
-    return simple

@@ -17,18 +17,24 @@ CORE_IRIS = {
 """Attributes that the NGSI-LD core context names, with the IRIs that Smart Data Models gives them too."""
 
 
+ANY_UNIT = "any"
+"""The `x-unitCode` of an attribute such as numValue, whose unit is that of what is measured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """An attribute of a model.
 
-    `kind` is Property, Relationship or GeoProperty; `unit_code` is a UN/CEFACT code, None for what is no quantity;
-    `iri` is the one of Smart Data Models.
+    `kind` is Property, Relationship or GeoProperty; `unit_code` is a UN/CEFACT code, ANY_UNIT where what is measured
+    decides, None for what is no quantity; `iri` is the one of Smart Data Models; `term` is what the territory's
+    @context calls it: its name, or `sdmDevice:refDevice` where that name is another subject's.
     """
 
     name: str
     kind: str
     unit_code: str | None
     iri: str
+    term: str
 
 
 @cache
@@ -41,17 +47,22 @@ def attributes(entity_type: str) -> dict[str, Attribute]:
     for reference in schema["allOf"]:
         properties |= groups[reference["$ref"].rpartition("/")[2]]["properties"]
     properties |= schema["properties"]
-    own = subject_namespace(data_models.subject(entity_type))
-    return {
-        name: Attribute(
+    subject = data_models.subject(entity_type)
+    own = subject_namespace(subject)
+    conflicts = data_models.read("composition.json")["conflicts"]
+
+    def attribute(name: str, content: dict[str, Any]) -> Attribute:
+        shared = name in CORE_IRIS or name in shared_names
+        elsewhere = not shared and conflicts.get(name, {}).get("subject", subject) != subject
+        return Attribute(
             name=name,
             kind=content.get("x-kind", "Property"),
             unit_code=content.get("x-unitCode"),
-            iri=CORE_IRIS.get(name, (NAMESPACE if name in shared_names else own) + name),
+            iri=CORE_IRIS.get(name, (NAMESPACE if shared else own) + name),
+            term=f"sdm{subject}:{name}" if elsewhere else name,
         )
-        for name, content in properties.items()
-        if name not in ("id", "type")
-    }
+
+    return {name: attribute(name, content) for name, content in properties.items() if name not in ("id", "type")}
 
 
 def subject_namespace(subject: str) -> str:

@@ -13,7 +13,7 @@ streetlight:
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -190,6 +190,11 @@ _MEMBERS = {
     "LanguageProperty": "languageMap",
     "JsonProperty": "json",
 }
+
+
+def kind_of(spec: Mapping[str, Any]) -> str:
+    """The kind of attribute that `{value: …}`, `{object: …}`, `{point: …}` or an explicit `kind` makes: Property …"""
+    return str(spec.get("kind") or next(kind for source, kind in _KINDS.items() if source in spec))
 
 
 def _compile_attribute(

@@ -81,7 +81,7 @@ async def test_announced_devices_become_lights_and_cabinets(gateway, peer):
     assert lamp["dateServiceStarted"]["value"] == "2025-04-13T22:00:00Z"
     assert lamp["status"]["value"] == "ok"
     assert cabinet["type"] == "StreetlightControlCabinet"
-    assert cabinet["serialNumber"]["value"] == "SN-88120"
+    assert cabinet["sdmStreetlighting:serialNumber"]["value"] == "SN-88120"
 
 
 async def test_an_update_brings_measures_with_their_units_and_times(gateway, peer):
