@@ -3,10 +3,10 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3 python3.12 python3.13,$(she
 BIN := .venv/bin
 SOURCES := ngsi_ld broker adapters beffroi data-models tests
 
-.PHONY: help install run test lint format bench conformance lock clean
+.PHONY: help install run test lint format bench bench-adapters conformance lock clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
 
 install: .venv/installed  ## make .venv with the exact versions of requirements.lock and Beffroi itself
 
@@ -34,6 +34,9 @@ format: install  ## rewrite the code in the house style
 
 bench: install  ## measure the broker beside its floor, in one run
 	$(BIN)/python -m tests.bench
+
+bench-adapters: install  ## records a second that the adapters map and deliver, beside the floor
+	$(BIN)/python -m tests.bench.adapters
 
 conformance: install  ## run the ETSI suite: make conformance SUITE=path [PARTS="TP/NGSI-LD/..."]
 	@test -n "$(SUITE)" || { echo "Name a checkout of the ETSI suite: make conformance SUITE=path"; exit 2; }
