@@ -2,15 +2,16 @@
 
     {"_id": "urn:ngsi-ld:Streetlight:1", "v": 3, "types": [IRI], "scope": ["/Chalons"],
      "createdAt": "2026-11-23T17:02:01.250Z", "modifiedAt": "…", "expiresAt": "…", "expiry": Date,
-     "attrs": {KEY: [{"type": "Property", "value": 7, "createdAt": "…", "modifiedAt": "…", "subs": {KEY: […]}}]}}
+     "attrs": {KEY: [{"type": "Property", "value": 7, "createdAt": "…", "modifiedAt": "…", "subs": {KEY: […]}}]},
+     "places": {KEY: [{"geo": {"type": "Point", "coordinates": [4.36, 48.95]}, "expiresAt": "…"}]}}
 
 `v` counts the writes. `expiresAt` and `expiry` (what the TTL index deletes by) are absent for most. KEY is the IRI
-spelled by `names.key`, as are the keys of objects inside values. An instance has its members as in `ngsi_ld.entity`,
-but for the geometry of a GeoProperty, which is under `geo`: `value` stands beside it only where the index would not
-take the original (see `geometry`), and then `value` is the original. Integers beyond 64 bits are Decimal128.
+spelled by `names.key`, as are the keys of objects inside values. An instance has its members as in `ngsi_ld.entity`.
+Integers beyond 64 bits are Decimal128. `places` has what the geo-indexes are made of: the geometries of the instances
+that are GeoProperties, as S2 takes them (see `geometry`). They stand apart so that only what moves costs an index.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from bson.decimal128 import Decimal128
@@ -33,11 +34,12 @@ _INT64 = 1 << 63
 _DECIMAL128 = 10**34
 _ATTRIBUTE_DEPTH = 3
 _PLAIN = frozenset({str, float, bool, type(None)})
+_OWN_VALUE = frozenset({"Property", "GeoProperty"})
 _COMPOSITE = frozenset({dict, list, Int64, Decimal128})
 
 
 def document(entity: Entity, *, plain_geo: bool = False) -> Document:
-    """The whole entity, as it is created. `plain_geo` keeps geometries out of `geo`, and so out of the index.
+    """The whole entity, as it is created. `plain_geo` keeps its geometries out of `places`, and so out of the index.
 
     Raises BadRequestData where a value is nested too deep or a number too large for MongoDB.
     """
@@ -52,7 +54,14 @@ def document(entity: Entity, *, plain_geo: bool = False) -> Document:
     if entity.expires_at is not None:
         stored["expiresAt"] = entity.expires_at
         stored["expiry"] = parse_date_time(entity.expires_at)
-    stored["attrs"] = _stored_attributes(entity.attributes, 0, plain_geo)
+    stored["attrs"] = _stored_attributes(entity.attributes, 0)
+    places = {
+        key(name): places
+        for name, instances in entity.attributes.items()
+        if _has_geometry(instances) and (places := _places(instances, plain_geo))
+    }
+    if places:
+        stored["places"] = places
     return stored
 
 
@@ -79,10 +88,18 @@ def changes(before: Entity, after: Entity, *, plain_geo: bool = False) -> Docume
             put["expiry"] = parse_date_time(after.expires_at)
     old = before.attributes
     for name, instances in after.attributes.items():
-        if old.get(name) is not instances:
-            put[f"attrs.{key(name)}"] = [_stored_instance(instance, 0, plain_geo) for instance in instances]
+        was = old.get(name, ())
+        if was is not instances:
+            put[f"attrs.{key(name)}"] = [_stored_instance(instance, 0) for instance in instances]
+            if _has_geometry(instances):
+                if plain_geo or _geometries(was) != _geometries(instances):
+                    put[f"places.{key(name)}"] = _places(instances, plain_geo)
+            elif _has_geometry(was):
+                drop[f"places.{key(name)}"] = ""
     for name in old.keys() - after.attributes.keys():
         drop[f"attrs.{key(name)}"] = ""
+        if _has_geometry(old[name]):
+            drop[f"places.{key(name)}"] = ""
     return {"$set": put, "$unset": drop} if drop else {"$set": put}
 
 
@@ -104,21 +121,18 @@ def geo_properties(before: Entity | None, after: Entity) -> Iterator[str]:
     """The attributes, by IRI, that a write brings and that have a GeoProperty among their instances."""
     old = {} if before is None else before.attributes
     for name, instances in after.attributes.items():
-        if old.get(name) is not instances:
-            for instance in instances:
-                if instance["type"] == "GeoProperty":
-                    yield name
-                    break
+        if old.get(name) is not instances and _has_geometry(instances):
+            yield name
 
 
-def _stored_attributes(attributes: Attributes, depth: int, plain_geo: bool) -> Document:
+def _stored_attributes(attributes: Attributes, depth: int) -> Document:
     return {
-        key(name): [_stored_instance(instance, depth, plain_geo) for instance in instances]
+        key(name): [_stored_instance(instance, depth) for instance in instances]
         for name, instances in attributes.items()
     }
 
 
-def _stored_instance(instance: Instance, depth: int, plain_geo: bool) -> Document:
+def _stored_instance(instance: Instance, depth: int) -> Document:
     """The instance itself where it can be stored as it is; `depth` is that of the attribute it belongs to."""
     members = cast("Document", instance)
     stored = members
@@ -129,21 +143,35 @@ def _stored_instance(instance: Instance, depth: int, plain_geo: bool) -> Documen
         if stored is members:
             stored = dict(members)
         if name == "subs":
-            stored[name] = _stored_attributes(member, depth + _ATTRIBUTE_DEPTH, plain_geo)
+            stored[name] = _stored_attributes(member, depth + _ATTRIBUTE_DEPTH)
         else:
             stored[name] = _stored_value(member, depth + _ATTRIBUTE_DEPTH)
-    if members["type"] == "Property":
-        return stored
-    if stored is members:
-        stored = dict(members)
-    if members["type"] != "GeoProperty":
-        if (target := target_value(cast("Instance", stored))) is not None:
-            stored["value"] = target
-    elif not plain_geo and (geometry := indexable(members["value"])) is not None:
-        stored["geo"] = geometry
-        if geometry is members["value"]:
-            del stored["value"]
+    if members["type"] not in _OWN_VALUE and (target := target_value(cast("Instance", stored))) is not None:
+        if stored is members:
+            stored = dict(members)
+        stored["value"] = target
     return stored
+
+
+def _has_geometry(instances: Sequence[Instance]) -> bool:
+    for instance in instances:  # noqa: SIM110  a loop takes a third of the time that any() does
+        if instance["type"] == "GeoProperty":
+            return True
+    return False
+
+
+def _geometries(instances: Sequence[Instance]) -> list[tuple[Any, str | None]]:
+    """Of the GeoProperties among the instances, what `places` depends on."""
+    return [(one["value"], one.get("expiresAt")) for one in instances if one["type"] == "GeoProperty"]
+
+
+def _places(instances: Sequence[Instance], plain_geo: bool) -> list[Document]:
+    places: list[Document] = []
+    for value, expires_at in _geometries(instances):
+        geometry = None if plain_geo else indexable(value)
+        if geometry is not None:
+            places.append({"geo": geometry} if expires_at is None else {"geo": geometry, "expiresAt": expires_at})
+    return places
 
 
 def _stored_value(value: Any, depth: int) -> Any:
@@ -169,18 +197,12 @@ def _restored_attributes(stored: Document) -> Attributes:
     attributes: Attributes = {}
     for name, instances in stored.items():
         for instance in instances:
-            geometry = None
-            if (kind := instance["type"]) != "Property":
-                if kind == "GeoProperty":
-                    geometry = instance.pop("geo", None)
-                else:
-                    instance.pop("value", None)
+            if instance["type"] not in _OWN_VALUE:
+                instance.pop("value", None)
             for member_name, member in instance.items():
                 if type(member) in _COMPOSITE:
                     restored = _restored_attributes if member_name == "subs" else _restored_value
                     instance[member_name] = restored(member)
-            if geometry is not None:
-                instance.setdefault("value", geometry)
         attributes[iri(name)] = instances
     return attributes
 

@@ -5,7 +5,6 @@ in `q` one of its values; a write never waits for an index nor fails for one.
 """
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections import Counter
@@ -39,8 +38,8 @@ _BASE_PATHS = {"_id", "createdAt", "types", "scope", "expiry"}
 
 
 def geo_path(attribute: str) -> str:
-    """Where the geometries of a GeoProperty are indexed: `attrs.KEY.geo`."""
-    return f"attrs.{key(attribute)}.geo"
+    """Where the geometries of a GeoProperty are indexed: `places.KEY.geo`."""
+    return f"places.{key(attribute)}.geo"
 
 
 def value_path(attribute: str) -> str:
@@ -157,14 +156,7 @@ class Indexes:
         """Take a geometry that S2 refuses out of the index's way; it was written before there was the index."""
         if (match := re.search(r'extract geo keys: \{ _id: "((?:[^"\\]|\\.)*)"', message)) is None:
             return False
-        name = key(attribute)
-        stored = await entities.find_one({"_id": match[1]}, {"v": 1, f"attrs.{name}": 1})
-        if stored is None:
-            return True
-        instances = stored.get("attrs", {}).get(name, [])
-        for instance in instances:
-            with contextlib.suppress(KeyError):
-                instance.setdefault("value", instance.pop("geo"))
+        places = f"places.{key(attribute)}"
         logger.info("the geometry of %s of %s cannot be indexed", attribute, match[1])
-        await entities.update_one({"_id": match[1], "v": stored["v"]}, {"$set": {f"attrs.{name}": instances}})
+        await entities.update_one({"_id": match[1]}, {"$unset": {places: ""}})
         return True

@@ -72,20 +72,30 @@ def test_names_that_mongodb_reads_as_paths_and_operators_are_only_names():
     assert through_bson(given) == given
 
 
-def test_a_geometry_that_s2_takes_is_stored_once():
+def test_a_geometry_stands_apart_for_the_index():
     stored = document(attribute(type="GeoProperty", value={"type": "Point", "coordinates": [4.36, 48.95]}))
 
-    (instance,) = next(iter(stored["attrs"].values()))
-    assert instance["geo"] == {"type": "Point", "coordinates": [4.36, 48.95]}
-    assert "value" not in instance
+    (place,) = next(iter(stored["places"].values()))
+    assert place == {"geo": {"type": "Point", "coordinates": [4.36, 48.95]}}
+
+
+def test_a_geometry_that_stays_costs_no_index():
+    before = attribute(type="GeoProperty", value={"type": "Point", "coordinates": [4.36, 48.95]})
+    after = attribute(type="GeoProperty", value={"type": "Point", "coordinates": [4.36, 48.95]}, unitCode="X")
+    moved = attribute(type="GeoProperty", value={"type": "Point", "coordinates": [4.37, 48.95]})
+    gone = attribute(type="Property", value=1)
+
+    assert [name.split(".")[0] for name in changes(before, after)["$set"]] == ["v", "attrs"]
+    assert [name.split(".")[0] for name in changes(before, moved)["$set"]] == ["v", "attrs", "places"]
+    assert [name.split(".")[0] for name in changes(before, gone)["$unset"]] == ["places"]
 
 
 def test_a_geometry_that_crosses_itself_is_indexed_repaired_and_comes_back_as_it_was():
     given = attribute(type="GeoProperty", value=BOW_TIE)
 
-    (instance,) = next(iter(document(given)["attrs"].values()))
+    (place,) = next(iter(document(given)["places"].values()))
 
-    assert instance["geo"]["type"] == "MultiPolygon"
+    assert place["geo"]["type"] == "MultiPolygon"
     assert through_bson(given) == given
 
 
@@ -105,9 +115,7 @@ def test_a_geometry_that_crosses_itself_is_indexed_repaired_and_comes_back_as_it
 def test_a_geometry_that_cannot_be_indexed_is_kept_all_the_same(geometry):
     given = attribute(type="GeoProperty", value=geometry)
 
-    (instance,) = next(iter(document(given)["attrs"].values()))
-
-    assert "geo" not in instance
+    assert "places" not in document(given)
     assert through_bson(given) == given
 
 

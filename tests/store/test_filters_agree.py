@@ -170,7 +170,7 @@ def collection(mongo_uri):
     with MongoClient(mongo_uri) as client:
         client.drop_database("filters_agree")
         made = client["filters_agree"]["entities"]
-        made.create_index([("attrs.location.geo", "2dsphere")])
+        made.create_index([("places.location.geo", "2dsphere")])
         made.create_index("attrs.https://example%2Eorg/a.value")
         yield made
         client.drop_database("filters_agree")

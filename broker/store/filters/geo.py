@@ -43,8 +43,8 @@ def geo_filter(geo: GeoQuery, live: Mongo) -> Filter:
             asked, doubt = _THERE, _meets(geo.reference, _MARGIN)
         case _:
             asked, doubt = _meets(geo.reference, _MARGIN), _unsure_within(geo)
-    field = f"attrs.{key(geo.geoproperty)}"
-    mongo = {field: {"$elemMatch": {**asked, "type": "GeoProperty", "expiresAt": live}}}
+    field = f"places.{key(geo.geoproperty)}"
+    mongo = {field: {"$elemMatch": {**asked, "expiresAt": live}}}
     return Filter(mongo, None if doubt is None else {field: {"$elemMatch": doubt}})
 
 
