@@ -10,6 +10,7 @@ network is needed. Prints a table per folder and the cases that failed; exits 0 
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,8 +23,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PORT = 21026
-MOCK_PORT = 28085
+
+def free_ports(number: int) -> list[int]:
+    """Ports of the loopback interface that nothing listens on, so that several runs do not meet."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+PORT, NOTIFICATION_PORT, SOURCE_PORT, CONTEXT_PORT = free_ports(4)
 CONTEXTS = Path("resources/jsonld-contexts")
 
 ALSO_AT = {
@@ -122,11 +132,11 @@ def run(suite: Path, parts: list[str], results: Path) -> Path:
         "url": url,
         "temporal_api_url": url,
         "notification_server_host": "127.0.0.1",
-        "notification_server_port": MOCK_PORT,
+        "notification_server_port": NOTIFICATION_PORT,
         "context_source_host": "127.0.0.1",
-        "context_source_port": MOCK_PORT + 1,
+        "context_source_port": SOURCE_PORT,
         "context_server_host": "127.0.0.1",
-        "context_server_port": MOCK_PORT + 2,
+        "context_server_port": CONTEXT_PORT,
         "mqtt_broker_host": "127.0.0.1",
     }
     command = [str(robot(suite)), "--outputdir", str(results), "--console", "dotted"]
