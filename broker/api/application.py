@@ -102,7 +102,7 @@ class Api:
             ids=ids,
             tenant=tenant_of(headers),
             headers=headers,
-            parameters=read_parameters(query_string, endpoint.parameters),
+            parameters=read_parameters(query_string, endpoint.parameters, endpoint.options),
             path=scope["raw_path"].decode("latin-1").removeprefix(ROOT),
             query_string=query_string,
             accept=accept,

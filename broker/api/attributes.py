@@ -117,6 +117,7 @@ RESOURCES = (
                 _PARAMETERS | {"options"},
                 JSON_BODY,
                 statuses=(204, 207),
+                options=frozenset({"noOverwrite"}),
                 schema="EntityFragment",
             ),
             "PATCH": Endpoint(

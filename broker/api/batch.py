@@ -116,7 +116,7 @@ def _operation(
     operation: str,
     clause: str,
     handler: Any,
-    parameters: set[str],
+    options: set[str],
     statuses: tuple[int, ...],
     schema: str = "Entities",
 ) -> Resource:
@@ -128,9 +128,10 @@ def _operation(
                 operation,
                 clause,
                 handler,
-                frozenset(parameters | {"local"}),
+                frozenset({"local", "options"} if options else {"local"}),
                 JSON_BODY,
                 statuses=(*statuses, 207),
+                options=frozenset(options),
                 schema=schema,
             )
         },
@@ -139,8 +140,8 @@ def _operation(
 
 RESOURCES = (
     _operation("create", "Batch Entity Creation", "5.6.7", _create, set(), (201,)),
-    _operation("upsert", "Batch Entity Upsert", "5.6.8", _upsert, {"options"}, (201, 204)),
-    _operation("update", "Batch Entity Update", "5.6.9", _update, {"options"}, (204,)),
+    _operation("upsert", "Batch Entity Upsert", "5.6.8", _upsert, {"replace", "update"}, (201, 204)),
+    _operation("update", "Batch Entity Update", "5.6.9", _update, {"noOverwrite"}, (204,)),
     _operation("merge", "Batch Entity Merge", "5.6.20", _merge, set(), (204,)),
     _operation("delete", "Batch Entity Delete", "5.6.10", _delete, set(), (204,), "EntityIds"),
 )

@@ -18,7 +18,8 @@ class Endpoint:
     """A method of a resource: the operation, its clause, parameters, media types, and the statuses of its success.
 
     `bodies` are the media types of the request's body, none where it has no body. `answers` are those that the
-    answer can be had in. `schema` names the body's data type in the OpenAPI document.
+    answer can be had in. `options` are the keywords that its parameter `options` may have. `schema` names the body's
+    data type in the OpenAPI document.
     """
 
     operation: str
@@ -28,6 +29,7 @@ class Endpoint:
     bodies: tuple[str, ...] = ()
     answers: tuple[str, ...] = PLAIN
     statuses: tuple[int, ...] = (200,)
+    options: frozenset[str] = frozenset()
     schema: str = ""
     takes_context: bool = False
     """Whether the body is an @context itself, and no document that 6.3.5 says has one."""

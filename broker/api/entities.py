@@ -8,6 +8,7 @@ from broker.api.media import SPATIAL
 from broker.api.query import (
     QUERY_PARAMETERS,
     SELECTION_PARAMETERS,
+    VIEW_OPTIONS,
     VIEW_PARAMETERS,
     linking_of,
     query_of,
@@ -100,10 +101,9 @@ async def _merge(request: Request) -> Response:
     checked_uri(request.ids[0], "the id in the path")
     context = await request.context()
     parameters = request.parameters
-    simplified = parameters.get("format") in ("simplified", "keyValues") or not parameters.get(
-        "options", frozenset()
-    ).isdisjoint(("simplified", "keyValues"))
-    if simplified:
+    # Where both are given, format takes precedence (6.5.3.4).
+    stated = {parameters["format"]} if "format" in parameters else parameters.get("options", frozenset())
+    if not _SIMPLIFIED.isdisjoint(stated):
         fragment = expand_simplified(request.body, context, request.now)
     else:
         fragment = expand_fragment(request.body, context, request.now, Fill.MERGE)
@@ -133,6 +133,7 @@ async def _without_id(request: Request) -> Response:
     raise bad_request_data(f"{request.method} needs the id of an entity in the path: /entities/urn:ngsi-ld:…")
 
 
+_SIMPLIFIED = frozenset({"simplified", "keyValues"})
 _REDUCING = {"drop": mutations.without_attributes, "keep": mutations.keep_attributes}
 
 _WITHOUT_ID = Endpoint("Replace or Merge Entity", "5.6.17, 5.6.18", _without_id, bodies=PATCH_BODY, documented=False)
@@ -145,7 +146,14 @@ RESOURCES = (
             "POST": Endpoint(
                 "Create Entity", "5.6.1", _create, frozenset({"local"}), JSON_BODY, statuses=(201,), schema="Entity"
             ),
-            "GET": Endpoint("Query Entities", "5.7.2", _query, QUERY_PARAMETERS | VIEW_PARAMETERS, answers=SPATIAL),
+            "GET": Endpoint(
+                "Query Entities",
+                "5.7.2",
+                _query,
+                QUERY_PARAMETERS | VIEW_PARAMETERS,
+                answers=SPATIAL,
+                options=VIEW_OPTIONS,
+            ),
             "DELETE": Endpoint(
                 "Purge Entities", "5.6.21", _purge, SELECTION_PARAMETERS | {"attrs", "drop", "keep"}, statuses=(204,)
             ),
@@ -158,7 +166,12 @@ RESOURCES = (
         "One entity",
         {
             "GET": Endpoint(
-                "Retrieve Entity", "5.7.1", _retrieve, VIEW_PARAMETERS | {"type", "local"}, answers=SPATIAL
+                "Retrieve Entity",
+                "5.7.1",
+                _retrieve,
+                VIEW_PARAMETERS | {"type", "local"},
+                answers=SPATIAL,
+                options=VIEW_OPTIONS,
             ),
             "PUT": Endpoint(
                 "Replace Entity",
@@ -177,6 +190,7 @@ RESOURCES = (
                 PATCH_BODY,
                 statuses=(204,),
                 schema="EntityFragment",
+                options=_SIMPLIFIED,
             ),
             "DELETE": Endpoint("Delete Entity", "5.6.6", _delete, frozenset({"type", "local"}), statuses=(204,)),
         },

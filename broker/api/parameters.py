@@ -23,7 +23,6 @@ class Parameter:
 
 FORMATS = ("normalized", "concise", "simplified", "keyValues")
 JOINS = ("inline", "flat", "@none")
-OPTIONS = (*FORMATS, "sysAttrs", "noOverwrite", "replace", "update", "temporalValues", "aggregatedValues")
 
 
 def text(value: str, name: str) -> str:
@@ -91,12 +90,9 @@ def choice(*allowed: str) -> Parser:
     return parse
 
 
-def options(value: str, name: str) -> frozenset[str]:
-    """The keywords of `options`, all of which must be known (6.3.20)."""
-    words = frozenset(names(value, name))
-    if unknown := words.difference(OPTIONS):
-        raise invalid_request(f"{name} has {', '.join(sorted(unknown))}; it knows {', '.join(OPTIONS)}")
-    return words
+def keywords(value: str, name: str) -> frozenset[str]:
+    """A set of texts separated by commas; which of them an operation knows, its endpoint says."""
+    return frozenset(names(value, name))
 
 
 def _date_time(value: str, name: str) -> str:
@@ -147,9 +143,10 @@ PARAMETERS: dict[str, Parameter] = {
     "offset": Parameter("Elements to skip before the page.", count_from(0), _whole(0)),
     "cursor": Parameter("Where the page begins; taken from the next link of the page before.", text, _STRING),
     "count": Parameter("Whether to count all that match, in NGSILD-Results-Count.", boolean, _BOOLEAN),
+    "splitEntities": Parameter("Whether one entity may be in parts in several sources.", boolean, _BOOLEAN),
     "local": Parameter("Whether to ask this broker only.", boolean, _BOOLEAN),
     "format": Parameter("Representation of entities.", one_of(*FORMATS), {"type": "string", "enum": [*FORMATS]}),
-    "options": Parameter("Keywords; `format` has taken over most of them.", options, _NAMES),
+    "options": Parameter("Keywords; `format` has taken over most of them.", keywords, _NAMES),
     "observedAt": Parameter("Time given to merged attributes that have an observedAt.", _date_time, _STRING),
     "deleteAll": Parameter("Whether every instance of the attribute is deleted.", boolean, _BOOLEAN),
     "drop": Parameter("Attributes to delete from the entities, which stay.", names, _NAMES),

@@ -41,13 +41,15 @@ VIEW_PARAMETERS = JOIN_PARAMETERS | frozenset(
 
 ORDERING_PARAMETERS = frozenset({"orderBy", "collation", "orderFrom", "orderGeometry"})
 
-QUERY_PARAMETERS = SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS
+QUERY_PARAMETERS = SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS | {"splitEntities"}
 """What Query Entities takes besides the view."""
 
 _NO_JOIN = "@none"
 _FORMS = {form.value: form for form in Form}
 _FORM_WORDS = frozenset(_FORMS)
-_READING_WORDS = _FORM_WORDS | {"sysAttrs"}
+
+VIEW_OPTIONS = _FORM_WORDS | {"sysAttrs"}
+"""The keywords of `options` in operations that show entities."""
 
 
 def type_selection(parameters: Mapping[str, Any], context: Context) -> TypeSelection | None:
@@ -104,8 +106,6 @@ def query_of(
 def view_of(request: Request, parameters: Mapping[str, Any], context: Context, linking: Linking | None = None) -> View:
     """How the request wants entities shown."""
     words = parameters.get("options", frozenset())
-    if unknown := words - _READING_WORDS:
-        raise invalid_request(f"options has {', '.join(sorted(unknown))}; here it knows {', '.join(_READING_WORDS)}")
     if "attrs" in parameters and ("pick" in parameters or "omit" in parameters):
         raise bad_request_data("attrs goes with neither pick nor omit, which replace it")
     if "geometryProperty" in parameters and request.accept != GEO_JSON:

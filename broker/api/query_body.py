@@ -7,7 +7,7 @@ from broker.api.consumption import page_of_entities
 from broker.api.endpoint import JSON_BODY, Endpoint, Resource
 from broker.api.media import SPATIAL
 from broker.api.parameters import JOINS
-from broker.api.query import PAGING_PARAMETERS, linking_of, query_of, view_of
+from broker.api.query import PAGING_PARAMETERS, VIEW_OPTIONS, linking_of, query_of, view_of
 from broker.api.request import Request
 from broker.api.response import Response
 from ngsi_ld.errors import bad_request_data, invalid_request
@@ -146,6 +146,17 @@ RESOURCES = (
     Resource(
         "/entityOperations/query",
         "Query Entities by a body",
-        {"POST": Endpoint("Query Entities via POST", "5.7.2", _query, _PARAMETERS, JSON_BODY, SPATIAL, schema="Query")},
+        {
+            "POST": Endpoint(
+                "Query Entities via POST",
+                "5.7.2",
+                _query,
+                _PARAMETERS,
+                JSON_BODY,
+                SPATIAL,
+                options=VIEW_OPTIONS,
+                schema="Query",
+            )
+        },
     ),
 )

@@ -88,8 +88,11 @@ def tenant_of(headers: dict[bytes, bytes]) -> str:
     return headers.get(b"ngsild-tenant", b"").decode("latin-1").strip()
 
 
-def read_parameters(query_string: str, allowed: frozenset[str]) -> dict[str, Any]:
-    """The parsed query parameters; InvalidRequest for one that the endpoint does not have or that comes twice."""
+def read_parameters(query_string: str, allowed: frozenset[str], options: frozenset[str]) -> dict[str, Any]:
+    """The parsed query parameters; InvalidRequest for one that the endpoint does not have or that comes twice.
+
+    The same for a keyword of the parameter `options` that is not among `options` (6.3.20).
+    """
     if not query_string:
         return {}
     parameters: dict[str, Any] = {}
@@ -101,6 +104,9 @@ def read_parameters(query_string: str, allowed: frozenset[str]) -> dict[str, Any
         if name in parameters:
             raise invalid_request(f"the parameter {name} is given twice")
         parameters[name] = PARAMETERS[name].parse(value, name)
+    if "options" in parameters and (unknown := parameters["options"] - options):
+        known = ", ".join(sorted(options))
+        raise invalid_request(f"options has {', '.join(sorted(unknown))}; for this operation it may have {known}")
     return parameters
 
 

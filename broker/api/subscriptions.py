@@ -6,7 +6,7 @@ from broker.api.media import JSON_LD
 from broker.api.request import Request
 from broker.api.response import Response, created, dump, no_content
 from broker.operations.subscriptions import render
-from ngsi_ld.errors import bad_request_data, invalid_request
+from ngsi_ld.errors import invalid_request
 from ngsi_ld.names import checked_uri
 
 
@@ -21,7 +21,7 @@ async def _create(request: Request) -> Response:
 async def _list(request: Request) -> Response:
     context, subscriptions = await request.context(), request.services.subscriptions
     limit, offset = page_bounds(request)
-    sys_attrs = _sys_attrs(request)
+    sys_attrs = "options" in request.parameters
     found = await subscriptions.query(request.tenant, limit + 1 if limit else 0, offset)
     headers = await request.answer_headers(context)
     if request.parameters.get("count"):
@@ -36,7 +36,7 @@ async def _list(request: Request) -> Response:
 async def _retrieve(request: Request) -> Response:
     checked_uri(request.ids[0], "the id in the path")
     context = await request.context()
-    sys_attrs = _sys_attrs(request)
+    sys_attrs = "options" in request.parameters
     stored = await request.services.subscriptions.retrieve(request.tenant, request.ids[0])
     shown = with_context(render(stored, context, request.now, sys_attrs=sys_attrs), request, context)
     return Response(200, dump(shown), await request.answer_headers(context))
@@ -57,12 +57,7 @@ async def _delete(request: Request) -> Response:
     return no_content()
 
 
-def _sys_attrs(request: Request) -> bool:
-    options: frozenset[str] = request.parameters.get("options", frozenset())
-    if unknown := options - {"sysAttrs"}:
-        raise bad_request_data(f"options has {', '.join(sorted(unknown))}; here it knows sysAttrs")
-    return bool(options)
-
+_OPTIONS = frozenset({"sysAttrs"})
 
 RESOURCES = (
     Resource(
@@ -72,14 +67,20 @@ RESOURCES = (
             "POST": Endpoint(
                 "Create Subscription", "5.8.1", _create, bodies=JSON_BODY, statuses=(201,), schema="Subscription"
             ),
-            "GET": Endpoint("Query Subscriptions", "5.8.4", _list, frozenset({"limit", "offset", "count", "options"})),
+            "GET": Endpoint(
+                "Query Subscriptions",
+                "5.8.4",
+                _list,
+                frozenset({"limit", "offset", "count", "options"}),
+                options=_OPTIONS,
+            ),
         },
     ),
     Resource(
         "/subscriptions/{subscriptionId}",
         "One subscription",
         {
-            "GET": Endpoint("Retrieve Subscription", "5.8.3", _retrieve, frozenset({"options"})),
+            "GET": Endpoint("Retrieve Subscription", "5.8.3", _retrieve, frozenset({"options"}), options=_OPTIONS),
             "PATCH": Endpoint(
                 "Update Subscription", "5.8.2", _update, bodies=PATCH_BODY, statuses=(204,), schema="Subscription"
             ),

@@ -194,3 +194,31 @@ async def test_names_of_members_cannot_name_types(api):
     for name in ("type", "id"):
         answer = await api.post("/entities", {"id": "urn:ngsi-ld:A:1", "type": name})
         assert (answer.status, answer.json["type"].rpartition("/")[2]) == (400, "BadRequestData")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options"),
+    [
+        ("GET", "/entities", "keyValues,invalid"),
+        ("GET", f"/entities/{LAMP}", "noOverwrite"),
+        ("GET", f"/entities/{LAMP}", "concise,simplified"),
+        ("PATCH", f"/entities/{LAMP}", "sysAttrs"),
+        ("POST", f"/entities/{LAMP}/attrs", "replace"),
+        ("POST", "/entityOperations/upsert", "noOverwrite"),
+        ("POST", "/entityOperations/query", "update"),
+        ("GET", "/subscriptions", "keyValues"),
+    ],
+)
+async def test_options_that_are_for_other_operations(api, method, path, options):
+    answer = await api(method, path, b"{}" if method != "GET" else None, headers=JSON, options=options)
+
+    assert (answer.status, answer.json["type"].rpartition("/")[2]) == (400, "InvalidRequest")
+
+
+async def test_format_goes_before_options(api):
+    answer = await api.get(f"/entities/{LAMP}", format="keyValues", options="normalized", pick="name")
+    assert answer.json == {"name": "A"}
+
+    body = {"name": {"type": "Property", "value": "A"}}
+    assert (await api.patch(f"/entities/{LAMP}", body, format="normalized", options="keyValues")).status == 204
+    assert (await api.get(f"/entities/{LAMP}", format="keyValues", pick="name")).json == {"name": "A"}
