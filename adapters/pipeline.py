@@ -90,7 +90,7 @@ class Pipeline:
             try:
                 records = self.mapper.records(document)
             except MappingError as error:
-                letters.append(DeadLetter("map", str(error), document))
+                letters.append(DeadLetter("records", str(error), document))
                 continue
             self._counts.records.inc(len(records))
             for record in records:

@@ -1,6 +1,7 @@
 """The `beffroi` command."""
 
 import inspect
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,9 @@ app = typer.Typer(
     name="beffroi", help="The open data backbone of a territory.", no_args_is_help=True, add_completion=False
 )
 adapter = typer.Typer(help="Adapters: a vendor's feed into the broker.", no_args_is_help=True)
+models = typer.Typer(help="The data models that entities follow.", no_args_is_help=True)
 app.add_typer(adapter, name="adapter")
+app.add_typer(models, name="models")
 
 
 def main() -> None:
@@ -58,7 +61,7 @@ def _settings_as_options() -> inspect.Signature:
             show_default=False,
             show_envvar=True,
         )
-        annotation = Annotated[kind | None, option]  # type: ignore[operator, valid-type]
+        annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     return inspect.Signature(parameters)
 
@@ -85,6 +88,62 @@ def check(
     from adapters.check import main as check_adapter
 
     raise typer.Exit(check_adapter(file, sample))
+
+
+class DeadCommand(StrEnum):
+    """What to do with dead letters."""
+
+    LIST = "list"
+    REPLAY = "replay"
+
+
+@adapter.command()
+def dead(
+    file: Annotated[Path, typer.Argument(help="an adapter.yaml file", exists=True, dir_okay=False)],
+    command: Annotated[DeadCommand, typer.Argument(help="show them, or try them again")],
+) -> None:
+    """Show the records that an adapter set aside with the reasons, or map them again once the cause is mended."""
+    from adapters.dead import main as dead_letters
+
+    raise typer.Exit(dead_letters(file, command))
+
+
+@adapter.command()
+def new(
+    name: Annotated[str, typer.Argument(help="a folder of this name is made")],
+    sample: Annotated[Path, typer.Option(help="records of the vendor: JSON, NDJSON, CSV or XML", exists=True)],
+    entity_type: Annotated[str, typer.Option("--type", help="the entity type that a record becomes")] = "",
+) -> None:
+    """Begin an adapter from a sample of a vendor's records: a first mapping that runs."""
+    from adapters.new import main as new_adapter
+
+    raise typer.Exit(new_adapter(name, sample, entity_type))
+
+
+@models.command("list")
+def list_models() -> None:
+    """The entity types that have a model."""
+    from data_models.commands import list_types
+
+    raise typer.Exit(list_types())
+
+
+@models.command("check")
+def check_entities(
+    file: Annotated[Path, typer.Argument(help="entities as JSON, normalized or simplified", exists=True)],
+) -> None:
+    """Check entities against their models: names, kinds, units and values."""
+    from data_models.commands import check as check_file
+
+    raise typer.Exit(check_file(file))
+
+
+@models.command()
+def example(entity_type: Annotated[str, typer.Argument(metavar="TYPE")]) -> None:
+    """An entity of a type as an example, in normalized NGSI-LD."""
+    from data_models.commands import example as show_example
+
+    raise typer.Exit(show_example(entity_type))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""From the bytes of a vendor to records: JSON, NDJSON, XML; and the formats that profiles bring.
+"""From the bytes of a vendor to records: JSON, NDJSON, CSV, XML; and the formats that profiles bring.
 
 A decoder reads a binary stream and yields documents. It is given the origin too: what the transport said of the bytes
 (the levels of an MQTT topic, the query parameters of a request), which generic formats put into each record as
@@ -8,23 +8,17 @@ A decoder reads a binary stream and yields documents. It is given the origin too
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from adapters.decoding.csv import CsvFormat
+from adapters.decoding.faults import Fault
 from adapters.decoding.json import JsonFormat, NdjsonFormat
 from adapters.decoding.xml import XmlFormat
 from adapters.errors import DefinitionError
 from adapters.options import shown
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A record that its format's own reading finds wrong: yielded in its place, so that the others go on."""
-
-    reason: str
-    record: Any
-
+__all__ = ["FORMATS", "Decoder", "DecoderFactory", "Fault", "Origin", "open_decoder", "profile_part"]
 
 Origin = Mapping[str, str]
 """What the transport said of a payload: `{"application": "1", "event": "up"}`."""
@@ -44,6 +38,7 @@ DecoderFactory = Callable[[Mapping[str, Any], str, Path | None], Decoder]
 FORMATS: dict[str, DecoderFactory] = {
     "json": JsonFormat.open,
     "ndjson": NdjsonFormat.open,
+    "csv": CsvFormat.open,
     "xml": XmlFormat.open,
 }
 
