@@ -16,7 +16,7 @@ from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.notifier import Notifier
 from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
-from broker.store.mongo import MongoStore
+from broker.store.mongo import MongoStore, StoreLimits
 from broker.store.store import Store
 from broker.store.tenants import database_name
 
@@ -42,7 +42,7 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
     mongo = _client(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(mongo.close)
-        store = MongoStore(mongo, create_tenants=settings.tenant_creation)
+        store = MongoStore(mongo, create_tenants=settings.tenant_creation, limits=_store_limits(settings))
         stack.push_async_callback(store.close)
         contexts = Contexts(_context_settings(settings), lambda tenant: mongo[database_name(tenant)])
         stack.push_async_callback(contexts.close)
@@ -64,6 +64,16 @@ def _client(settings: Settings, **options: Any) -> AsyncMongoClient[Any]:
     # Majority-acknowledged and journaled: what got a 2xx survives the death of any process.
     return AsyncMongoClient(
         settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000, appname="beffroi", **options
+    )
+
+
+def _store_limits(settings: Settings) -> StoreLimits:
+    return StoreLimits(
+        recent_bytes=settings.remembered_bytes,
+        timeout_seconds=settings.write_timeout,
+        query_seconds=settings.query_timeout,
+        indexes=settings.indexes,
+        index_demand=settings.index_demand,
     )
 
 

@@ -20,6 +20,12 @@ class Settings(BaseSettings):
     mongo_uri: str = Field("", description="MongoDB replica set to use; if empty, a private mongod is started.")
     data_dir: Path = Field(Path("data"), description="Where the private mongod keeps its data.")
 
+    write_timeout: float = Field(5.0, gt=0, description="Seconds after which MongoDB counts as away for a write.")
+    query_timeout: float = Field(10.0, gt=0, description="Seconds that a query may take.")
+    indexes: int = Field(40, ge=0, le=60, description="Most indexes of attributes in a tenant; MongoDB allows 64.")
+    index_demand: int = Field(50, ge=0, description="Queries by an attribute before it gets an index; 0 never.")
+    remembered_bytes: int = Field(32 * 1024 * 1024, ge=0, description="Of entities that a worker remembers.")
+
     contexts: Path | None = Field(None, description="Directory of preloaded @context documents, with an index.json.")
     default_context: str = Field("", description="URL of the @context for requests that name none, before the core.")
     context_networks: str = Field(

@@ -55,7 +55,8 @@ async def page_of_entities(
         found = await store.find(request.tenant, query, now=request.now, limit=limit + 1, offset=offset, after=after)
     headers = await entity_headers(request, context)
     if parameters.get("count"):
-        count = await store.count(request.tenant, query, now=request.now)
+        whole = limit and not offset and after is None and len(found) <= limit
+        count = len(found) if whole else await store.count(request.tenant, query, now=request.now)
         headers.append((b"ngsild-results-count", str(count).encode()))
     page = found[:limit]
     following = None

@@ -136,7 +136,10 @@ def _target(tenant: str, fragment: Fragment, now: str) -> Target:
 
 
 async def _run(
-    store: Store, tenant: str, elements: Sequence[Element | Unreadable], mutation_for: Callable[[Element], Mutation]
+    store: Store,
+    tenant: str,
+    elements: Sequence[Element | Unreadable],
+    mutation_for: Callable[[Element], Mutation],
 ) -> BatchResult:
     result = BatchResult()
     readable: list[tuple[str, Mutation]] = []
@@ -149,11 +152,16 @@ async def _run(
     for (entity_id, _), outcome in zip(readable, outcomes, strict=True):
         if isinstance(outcome, Written):
             result.success.append(entity_id)
-            if outcome.before is None:
+            if outcome.after is not None and outcome.after.created_at != _creation(outcome.before):
                 result.created.append(entity_id)
         else:
             result.errors.append((entity_id, outcome))
     return result
+
+
+def _creation(before: Entity | None) -> str:
+    """When the entity before was created; one that had expired does not keep its time for what takes its place."""
+    return "" if before is None else before.created_at
 
 
 def _id(element: Entity | Fragment | str) -> str:
