@@ -36,6 +36,7 @@ _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _QUEUED = 2000
 _BATCH = 500
 _POLL_SECONDS = 0.05
+_LEAVE_SECONDS = 2.0
 _HISTORY_LOST = frozenset({136, 222, 280, 286})
 """CappedPositionLost, CloseChangeStream, ChangeStreamFatalError, ChangeStreamHistoryLost."""
 
@@ -173,17 +174,23 @@ class ChangeLog:
             raise
         finally:
             self.following = False
+            # Noted first: what a consumer keeps until the position has passed it, it can let go of when it ends.
+            await self._note()
             for consumer in begun:
                 await consumer.end()
-            await self._leave()
+            await self._give_back()
 
-    async def _leave(self) -> None:
-        """Notes how far it came and gives the lease back, if it still has it and MongoDB answers."""
-        if self._lease.held:
+    async def _note(self) -> None:
+        """Notes how far it came, if it still has the lease and MongoDB answers."""
+        if self._lease.held and self._token is not None:
             with contextlib.suppress(PyMongoError, LeaseLost, TimeoutError):
-                async with asyncio.timeout(2.0):
-                    if self._token_is_new:
-                        await self._lease.keep(self._token, self._passed)
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await self._lease.keep(self._token, self._passed)
+
+    async def _give_back(self) -> None:
+        if self._lease.held:
+            with contextlib.suppress(PyMongoError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
                     await self._lease.release()
 
     async def _opened(self, position: Position) -> tuple[AsyncChangeStream[Document], Position]:

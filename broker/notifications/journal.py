@@ -36,6 +36,7 @@ DEAD_LETTERS = "deadLetters"
 _DUPLICATE = 11000
 _SWEEP_SECONDS = 0.05
 _SWEEP = 1000
+_END_SECONDS = 2.0
 _SURE = WriteConcern(w="majority", j=True)
 
 
@@ -84,13 +85,18 @@ class Journal:
         self._done.clear()
         self._sweeper = asyncio.create_task(self._sweep(lease), name="journal sweeper")
 
-    async def end(self) -> None:
-        """Stops removing; what was delivered and is still there is found and sent again by the next process."""
+    async def end(self, lease: Lease) -> None:
+        """Removes what it may and stops; what was delivered and is still there is sent again by the next process."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
             self._sweeper = None
+            if lease.held:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_END_SECONDS):
+                        while await self._remove_delivered(lease):
+                            pass
 
     async def add(self, entries: Sequence[Entry]) -> list[Entry]:
         """Writes the entries; returns when they survive a crash, with those that were not there already."""
@@ -135,19 +141,24 @@ class Journal:
     async def _sweep(self, lease: Lease) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            saved = lease.saved
-            if not self._done or saved is None:
-                continue
-            safe = [key for time, key in self._done[:_SWEEP] if time <= saved]
-            if not safe:
-                continue
-            rest = [one for one in self._done[:_SWEEP] if one[0] > saved]
-            self._done[:_SWEEP] = rest
-            try:
-                await self._swept.delete_many({"_id": {"$in": safe}})
-            except PyMongoError as error:
-                logger.warning("delivered notifications stay in the journal for now: %s", error)
-                self._done.extend((saved, key) for key in safe)
+            await self._remove_delivered(lease)
+
+    async def _remove_delivered(self, lease: Lease) -> bool:
+        """Removes what was delivered and the position has passed, not too much at a time; whether there was any."""
+        saved = lease.saved
+        if not self._done or saved is None:
+            return False
+        safe = [key for time, key in self._done[:_SWEEP] if time <= saved]
+        if not safe:
+            return False
+        self._done[:_SWEEP] = [one for one in self._done[:_SWEEP] if one[0] > saved]
+        try:
+            await self._swept.delete_many({"_id": {"$in": safe}})
+        except PyMongoError as error:
+            logger.warning("delivered notifications stay in the journal for now: %s", error)
+            self._done.extend((saved, key) for key in safe)
+            return False
+        return True
 
 
 async def _insert(

@@ -40,6 +40,9 @@ from ngsi_ld.subscription import Subscription
 logger = logging.getLogger(__name__)
 
 _JOURNALED_TOGETHER = 1000
+_LARGEST = 15_000_000
+"""Bytes of a notification: MongoDB stores documents of up to 16 MB."""
+
 _REPLAYED_TOGETHER = 500
 _REPLAY_SECONDS = 0.05
 _ORDERS_PER_TERM = 1 << 40
@@ -75,6 +78,7 @@ class Notifier:
         self._post_office = PostOffice(self._journal, self._deliveries, self._senders, self._subscription, policy)
         self._periodic = Periodic(store, self._send, self._next_order, self._names)
         self._policy = policy
+        self._lease: Lease | None = None
         self._replays: set[asyncio.Task[None]] = set()
         self._order = 0
         self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -86,6 +90,7 @@ class Notifier:
 
     async def begin(self, position: Position, lease: Lease) -> None:
         """See `Consumer`."""
+        self._lease = lease
         self._order = lease.term * _ORDERS_PER_TERM
         self._registry.clear()
         for (tenant, _), document in (await subscriptions_at(self._client, position)).items():
@@ -102,7 +107,8 @@ class Notifier:
         await self._periodic.end()
         await self._post_office.end()
         await self._deliveries.end()
-        await self._journal.end()
+        if self._lease is not None:
+            await self._journal.end(self._lease)
         for task in (*self._refreshing.values(), *self._replays):
             task.cancel()
 
@@ -133,8 +139,15 @@ class Notifier:
             await self._send(entries)
 
     async def _send(self, entries: list[Entry]) -> None:
-        for entry in await self._journal.add(entries):
-            self._post_office.push(entry)
+        fitting = [entry for entry in entries if len(entry.data) <= _LARGEST]
+        if len(fitting) < len(entries):
+            for entry in entries:
+                if len(entry.data) > _LARGEST:
+                    logger.error("LOST: a notification of %s is larger than %d bytes", entry.subscription, _LARGEST)
+                    self._deliveries.gave_up(entry.tenant, entry.subscription, 1)
+        if fitting:
+            for entry in await self._journal.add(fitting):
+                self._post_office.push(entry)
 
     async def _entries(self, change: EntityChange) -> list[Entry]:
         if not self._registry.listens(change.tenant, change.id, change.types):

@@ -93,6 +93,7 @@ class Outbox:
         self._not_before = 0.0
         self._poked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def backlog(self) -> int:
@@ -119,15 +120,23 @@ class Outbox:
         self._failures = 0
         self._poked.set()
 
-    async def stop(self) -> None:
-        """Ends the sending; what was not delivered stays in the journal."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+    async def stop(self, grace: float = 0.0) -> None:
+        """Ends the sending; what was not delivered stays in the journal.
+
+        An attempt under way has `grace` seconds to end: broken off, it would be made again by the next process.
+        """
+        task = self._task
+        if task is not None:
+            self._stopping = True
+            self._poked.set()
+            done, _ = await asyncio.wait([task], timeout=grace)
+            if not done:
+                task.cancel()
+                await asyncio.wait([task])
             self._task = None
 
     def _work(self) -> None:
-        if self._task is None:
+        if self._task is None and not self._stopping:
             self._task = asyncio.create_task(self._drain(), name=f"outbox {self._id}")
 
     def _merges(self) -> bool:
@@ -149,7 +158,7 @@ class Outbox:
             self._journal.delivered([superseded])
 
     async def _drain(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 if not await self._fill():
                     break
@@ -270,6 +279,8 @@ class Outbox:
 
     async def _wait(self, seconds: float) -> None:
         """Until then, or until the subscription changes."""
+        if self._stopping:
+            return
         self._poked.clear()
         try:
             async with asyncio.timeout(seconds):

@@ -24,7 +24,7 @@ from ngsi_ld.subscription import Status
 
 logger = logging.getLogger(__name__)
 
-_PAGE = 500
+_PAGE = 100
 _NOT_IN_THE_LOG = Timestamp(0, 0)
 
 

@@ -11,6 +11,8 @@ from broker.notifications.message import Message, Outcome, Sender
 from broker.notifications.outbox import Outbox, Policy
 from ngsi_ld.subscription import Subscription
 
+_GRACE_SECONDS = 1.0
+
 Key = tuple[str, str]
 """Tenant and subscription id."""
 
@@ -60,8 +62,7 @@ class PostOffice:
     async def end(self) -> None:
         """Stops sending."""
         outboxes, self._outboxes = self._outboxes, {}
-        for outbox in outboxes.values():
-            await outbox.stop()
+        await asyncio.gather(*[outbox.stop(_GRACE_SECONDS) for outbox in outboxes.values()])
         self._limits.clear()
 
     def push(self, entry: Entry) -> None:

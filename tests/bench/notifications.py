@@ -20,6 +20,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 import uvloop
+from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 
 from broker.changelog.log import ChangeLog
@@ -84,8 +85,8 @@ async def parts(uri: str):
 
 
 async def follow(uri: str) -> None:
-    async with parts(uri) as (client, store, contexts):
-        log = ChangeLog(client, [Notifier(client, store, contexts)])
+    async with parts(uri) as (client, store, contexts), AsyncMongoClient(uri, document_class=RawBSONDocument) as raw:
+        log = ChangeLog(client, [Notifier(client, store, contexts)], stream_client=raw)
         await log.start()
         print("started", flush=True)
         await asyncio.Event().wait()
@@ -207,7 +208,8 @@ async def main(arguments: argparse.Namespace) -> None:
         for idle in (0, 1000, 10000):
             others = await bench.subscribe(idle, "Other")
             await asyncio.sleep(2.0 if idle else 0.0)
-            print(f"1 of {idle + 1:5} subscriptions, 100 updates/s   ", shown(await bench.latency(arguments.seconds, 100)))
+            latencies = await bench.latency(arguments.seconds, 100)
+            print(f"1 of {idle + 1:5} subscriptions, 100 updates/s: {shown(latencies)}")
             await bench.drop(others)
         await asyncio.sleep(2.0)
         before = bench.memory()
@@ -222,7 +224,8 @@ async def main(arguments: argparse.Namespace) -> None:
         await asyncio.sleep(1.0)
         begin = time.monotonic()
         await bench.write(1, "Bell")
-        print("one change to 1000 subscriptions              ", shown(await bench.arrived(1000)), f"   all in {time.monotonic() - begin:.2f} s")
+        latencies = await bench.arrived(1000)
+        print(f"one change to 1000 subscriptions: {shown(latencies)}, all in {time.monotonic() - begin:.2f} s")
         await bench.drop(fan)
 
 

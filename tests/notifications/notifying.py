@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import orjson
 from aiohttp import web
+from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 
 from broker.changelog.log import ChangeLog
@@ -173,11 +174,14 @@ async def running(client, policy=QUICK, **options):
     store = MongoStore(client)
     await store.create_tenant("")
     notifier = Notifier(client, store, contexts, policy)
-    log = ChangeLog(client, [notifier], **options)
+    host, port = await client.address
+    raw = AsyncMongoClient(host, port, directConnection=True, document_class=RawBSONDocument)
+    log = ChangeLog(client, [notifier], stream_client=raw, **options)
     await log.start()
     try:
         yield Broker(client, store, contexts, Subscriptions(client, store, contexts), log, notifier)
     finally:
         await log.stop()
+        await raw.close()
         await notifier.close()
         await contexts.close()

@@ -218,3 +218,16 @@ async def test_changes_that_mongodb_has_forgotten_are_a_recorded_gap(client, rec
     assert len(stored["gaps"]) == 1
     assert "CHANGES ARE LOST" in caplog.text
     assert receiver.values() == [1, 2]
+
+
+async def test_a_restart_in_good_order_sends_nothing_twice(client, receiver):
+    async with running(client) as broker:
+        await broker.subscribe(receiver.url, notification=SIMPLE)
+        for value in range(50):
+            await broker.put("urn:ngsi-ld:T:1", speed=value)
+        await receiver.until(10)
+
+    async with running(client) as broker:
+        await receiver.until(50)
+        await broker.emptied()
+    assert receiver.values() == list(range(50))
