@@ -6,14 +6,20 @@ from adapters.decoding import Decoder, profile_part
 from adapters.definition import Definition
 from adapters.sources import Source, SourceFactory
 from adapters.sources.file import FileSource
+from adapters.sources.folder import FolderSource
 from adapters.sources.http_poll import HttpPollSource
 from adapters.sources.mqtt import MqttSource
+from adapters.sources.sse import SseSource
 from adapters.sources.webhook import WebhookSource
+from adapters.sources.websocket import WebSocketSource
 
 SOURCES: dict[str, SourceFactory] = {
     "http_poll": HttpPollSource.open,
     "webhook": WebhookSource.open,
     "mqtt": MqttSource.open,
+    "websocket": WebSocketSource.open,
+    "sse": SseSource.open,
+    "folder": FolderSource.open,
     "file": FileSource.open,
 }
 
