@@ -15,6 +15,7 @@ from broker.store.catalogue import AttributeUse
 from broker.store.indexes import Indexes
 from broker.store.reads import Reads
 from broker.store.recent import Recent
+from broker.store.sharing import Shared
 from broker.store.store import Mutation, Position, StoreUnavailable, Written, unavailable
 from broker.store.tenants import ENTITIES, Tenants, nonexistent_tenant
 from broker.store.writes import Writes
@@ -65,6 +66,7 @@ class MongoStore:
         self._tenants = Tenants(client, self.indexes, create_on_write=create_tenants)
         self._recent = Recent(self._limits.recent_bytes)
         self._lanes: dict[str, _Lanes] = {}
+        self._pages: Shared[list[Entity]] = Shared()
 
     async def get(self, tenant: str, entity_id: str) -> Entity | None:
         """See `Store`."""
@@ -117,8 +119,12 @@ class MongoStore:
             return []
         if query.q is not None:
             self.indexes.note_compared(database[ENTITIES], queries.compared(query.q))
-        with self._asking(self._limits.query_seconds):
-            return await queries.page(database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after)
+
+        async def page() -> list[Entity]:
+            with self._asking(self._limits.query_seconds):
+                return await queries.page(database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after)
+
+        return await self._pages.answer((tenant, query, limit, offset, after), page)
 
     async def count(self, tenant: str, query: Query, *, now: str) -> int:
         """See `Store`."""

@@ -49,6 +49,9 @@ class GeoQuery:
         shapely.prepare(reference)
         object.__setattr__(self, "reference", reference)
 
+    def __hash__(self) -> int:
+        return hash((self.relation, self.geoproperty, self.max_distance, self.min_distance, repr(self.geometry)))
+
     def matches(self, geometry: Geometry) -> bool:
         """Whether a target geometry satisfies the condition."""
         if self.relation == "near":

@@ -49,6 +49,9 @@ class Ordering:
     def __post_init__(self) -> None:
         object.__setattr__(self, "reference", None if self.origin is None else shape_of(self.origin))
 
+    def __hash__(self) -> int:
+        return hash((self.terms, self.collation, repr(self.origin)))
+
 
 def parse_order_by(
     given: str | Sequence[str],
