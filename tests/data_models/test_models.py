@@ -25,14 +25,20 @@ def simplified(entity):
 
 def test_the_issue_s_types_are_there():
     assert data_models.types() == (
+        "ACMeasurement",
+        "AccessPoint",
+        "Alert",
         "Building",
+        "Camera",
         "Device",
         "DeviceMeasurement",
         "Garden",
         "GreenspaceRecord",
+        "ItemFlowObserved",
         "Streetlight",
         "StreetlightControlCabinet",
         "TrafficFlowObserved",
+        "service_requests",
     )
 
 
