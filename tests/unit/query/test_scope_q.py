@@ -40,9 +40,7 @@ def test_not_matching(text, scopes):
     assert not parse_scope_q(text).matches(scopes)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "/", "/a/", "/a;", "(/a;/b", "/a/#/b", "#", "/a|", "/a b", "/a-b", "/++", "//a"]
-)
+@pytest.mark.parametrize("text", ["", "/", "/a/", "/a;", "(/a;/b", "/a/#/b", "#", "/a|", "/a b", "/a-b", "/++", "//a"])
 def test_bad(text):
     with pytest.raises(NgsiLdError, match="scopeQ is wrong at character"):
         parse_scope_q(text)
