@@ -4,7 +4,8 @@
 
 The suite is not part of Beffroi: SUITE is a checkout of it. Its own requirements go into a virtual environment in
 `~/.cache/beffroi`. The @context documents that it names by URL are given to the broker from the checkout, so that no
-network is needed. Prints a table per folder and the cases that failed; exits 0 if none did.
+network is needed. It starts its MQTT broker with Docker; without a Docker engine, a mosquitto of this machine takes
+its place (see mosquitto_as_docker.py). Prints a table per folder and the cases that failed; exits 0 if none did.
 """
 
 import json
@@ -22,6 +23,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests import mosquitto_as_docker
 
 
 def free_ports(number: int) -> list[int]:
@@ -53,7 +56,7 @@ def main() -> int:
     suite, parts = Path(sys.argv[1]).resolve(), sys.argv[2:] or ["TP/NGSI-LD"]
     with tempfile.TemporaryDirectory(prefix="beffroi-etsi-") as scratch:
         with broker(Path(scratch), contexts(suite, Path(scratch) / "contexts")):
-            output = run(suite, parts, Path(os.environ.get("OUT", f"{scratch}/results")))
+            output = run(suite, parts, Path(scratch), Path(os.environ.get("OUT", f"{scratch}/results")))
         return report(output)
 
 
@@ -125,8 +128,13 @@ def robot(suite: Path) -> Path:
     return program
 
 
-def run(suite: Path, parts: list[str], results: Path) -> Path:
+def run(suite: Path, parts: list[str], scratch: Path, results: Path) -> Path:
     """Robot's output.xml of a run of these parts."""
+    path, mqtt = environment()["PATH"], {"mqtt_broker_host": "127.0.0.1"}
+    if mosquitto_as_docker.wanted():
+        [port], address = free_ports(1), mosquitto_as_docker.own_address()
+        mqtt = {"mqtt_broker_host": address, "mqtt_broker_non_default_port": str(port)}
+        path = f"{mosquitto_as_docker.stand_in(scratch, address, port)}:{path}"
     url = f"http://127.0.0.1:{PORT}/ngsi-ld/v1"
     variables = {
         "url": url,
@@ -137,12 +145,13 @@ def run(suite: Path, parts: list[str], results: Path) -> Path:
         "context_source_port": SOURCE_PORT,
         "context_server_host": "127.0.0.1",
         "context_server_port": CONTEXT_PORT,
-        "mqtt_broker_host": "127.0.0.1",
+        **mqtt,
     }
     command = [str(robot(suite)), "--outputdir", str(results), "--console", "dotted"]
     for name, value in variables.items():
         command += ["--variable", f"{name}:{value}"]
-    subprocess.run([*command, *parts], cwd=suite, stdout=sys.stderr, check=False)
+    subprocess.run([*command, *parts], cwd=suite, env=environment() | {"PATH": path}, stdout=sys.stderr, check=False)
+    mosquitto_as_docker.stop(scratch / "mosquitto.pid")
     return results / "output.xml"
 
 
