@@ -3,8 +3,9 @@
 from broker.api.consumption import page_bounds, page_links, with_context
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
 from broker.api.media import JSON_LD
+from broker.api.prefer import preferred_version
 from broker.api.request import Request
-from broker.api.response import Response, created, dump, no_content
+from broker.api.response import Header, Response, created, dump, no_content
 from broker.operations.subscriptions import render
 from ngsi_ld.errors import invalid_request
 from ngsi_ld.names import checked_uri
@@ -23,7 +24,7 @@ async def _list(request: Request) -> Response:
     limit, offset = page_bounds(request)
     sys_attrs = "options" in request.parameters
     found = await subscriptions.query(request.tenant, limit + 1 if limit else 0, offset)
-    headers = await request.answer_headers(context)
+    headers = [*await request.answer_headers(context), *_preference_applied(request)]
     if request.parameters.get("count"):
         headers.append((b"ngsild-results-count", str(await subscriptions.count(request.tenant)).encode()))
     headers += page_links(request, limit, offset, {"offset": offset + limit} if len(found) > limit else None)
@@ -39,7 +40,13 @@ async def _retrieve(request: Request) -> Response:
     sys_attrs = "options" in request.parameters
     stored = await request.services.subscriptions.retrieve(request.tenant, request.ids[0])
     shown = with_context(render(stored, context, request.now, sys_attrs=sys_attrs), request, context)
-    return Response(200, dump(shown), await request.answer_headers(context))
+    return Response(200, dump(shown), [*await request.answer_headers(context), *_preference_applied(request)])
+
+
+def _preference_applied(request: Request) -> list[Header]:
+    """That a subscription is as the version asked for has it: what 4.3.6.8 makes older is in entities alone."""
+    version = preferred_version(request)
+    return [] if version is None else [(b"preference-applied", f"ngsi-ld={version[0]}.{version[1]}".encode())]
 
 
 async def _update(request: Request) -> Response:
