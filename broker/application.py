@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Response
+from fastapi.responses import RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import data_models
@@ -53,6 +54,10 @@ def application(settings: Settings) -> Application:
             yield
 
     app = Application(title="Beffroi", version=version(), lifespan=lifespan, redoc_url=None)
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/health/live", include_in_schema=False)
     async def live() -> dict[str, str]:

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 import uvloop
 
+from broker import version
 from broker.application import application
 from broker.embedded import EmbeddedMongo, die_with_parent
 from broker.settings import Settings
@@ -34,9 +35,7 @@ class CannotListen(Exception):  # noqa: N818  it says what is wrong, to a person
 
 def main(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM; raises CannotListen or MongodUnavailable if it cannot begin."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
-    )
+    _log(settings)
     with contextlib.closing(_listen(settings)) as listener:
         uvloop.run(_serve(settings, listener))
 
@@ -48,6 +47,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         loop.add_signal_handler(number, stop.set)
     async with _mongo(settings) as uri:
         settings = settings.model_copy(update={"mongo_uri": uri, "port": listener.getsockname()[1]})
+        logger.info("Beffroi %s serves %s/ngsi-ld/v1, with its documentation at /docs", version(), settings.base_url)
         if settings.workers == 1:
             await _serve_here(settings, listener, stop)
         else:
@@ -149,15 +149,23 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-async def _worker(descriptor: int) -> None:
+async def _worker(descriptor: int, settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole group; the parent decides
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     with socket.socket(fileno=descriptor) as listener:
-        await _serve_here(Settings(), listener, stop)
+        await _serve_here(settings, listener, stop)
+
+
+def _log(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("uvicorn.error").setLevel("WARNING")  # its start and stop are told in our words
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("BEFFROI_LOG_LEVEL", "info").upper())
-    uvloop.run(_worker(int(sys.argv[1])))
+    inherited = Settings()
+    _log(inherited)
+    uvloop.run(_worker(int(sys.argv[1]), inherited))
