@@ -3,7 +3,11 @@
 import pytest
 import yaml
 
+from tests.adapters.mqtt import Mqtt
 from tests.adapters.peer import Peer, Process
+from tests.adapters.profiles import definition_of
+from tests.adapters.reader import Reader
+from tests.adapters.vendor import Vendor
 
 
 @pytest.fixture
@@ -43,3 +47,57 @@ def adapter(tmp_path):
     yield start
     for process in started:
         process.dispose()
+
+
+@pytest.fixture
+def log(tmp_path):
+    """What the test's adapters have said so far."""
+    return lambda: (tmp_path / "adapter.log").read_text()
+
+
+@pytest.fixture
+def tenant(request):
+    return request.node.name.removeprefix("test_").replace("[", "_").replace("]", "")[:40]
+
+
+@pytest.fixture
+def reader(broker, tenant):
+    return Reader(broker.url, tenant)
+
+
+@pytest.fixture
+def delivers_to(adapter_file, broker, tenant):
+    """Writes an adapter's file that sends to the real broker."""
+
+    def write(definition):
+        return adapter_file({"broker": {"url": broker.url, "tenant": tenant}, "validate": "strict", **definition})
+
+    return write
+
+
+@pytest.fixture
+def runs(delivers_to, adapter):
+    """Runs a profile against the real broker: `runs("open311", {settings}, member of the file=…)` → Process."""
+
+    def run(profile, settings=None, **members):
+        definition = definition_of(profile, **(settings or {}))
+        return adapter(delivers_to({**definition, **members}))
+
+    return run
+
+
+@pytest.fixture
+async def vendor():
+    """A vendor's web server."""
+    vendor = Vendor()
+    yield vendor
+    await vendor.stop()
+
+
+@pytest.fixture
+async def mqtt(log):
+    """An MQTT broker that vendors publish to."""
+    mqtt = Mqtt(log)
+    await mqtt.start()
+    yield mqtt
+    await mqtt.stop()

@@ -6,7 +6,31 @@ import adapters
 
 FOLDER = Path(adapters.__file__).parent
 
-SETTINGS = {}
+SETTINGS = {
+    "csv_generic": {
+        "path": "/tmp",
+        "type": "DeviceMeasurement",
+        "id": "compteur",
+        "time": "date",
+        "decimal": ",",
+        "attributes": {
+            "numValue": {"value": '"index m3"', "type": "number", "unit": "MTQ"},
+            "controlledProperty": {"const": "waterConsumption", "static": True},
+            "location": {"point": ["longitude", "latitude"], "static": True},
+        },
+    },
+    "json_generic": {
+        "records": "valves",
+        "type": "DeviceMeasurement",
+        "id": "ref",
+        "time": "at",
+        "attributes": {
+            "numValue": {"value": "flow.lpm", "type": "number", "unit": "L2"},
+            "controlledProperty": {"const": "waterFlow", "static": True},
+        },
+    },
+    "sensorthings": {"url": "http://127.0.0.1:1/v1.1"},
+}
 """What a profile needs besides a site."""
 
 

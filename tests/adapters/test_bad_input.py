@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.decoding import Fault, open_decoder
-from adapters.definition import load
+from adapters.definition import load, profiles
 from adapters.errors import DecodingError, MappingError
 from adapters.mapping import Mapper
 from adapters.validation import open_validator
-from tests.adapters.test_chirpstack import JOIN, LEVEL, SOIL, STATUS
-from tests.adapters.test_datex2 import SAMPLE
-from tests.adapters.test_talq import ANNOUNCEMENT, LOG_REPORT, UPDATE
+from tests.adapters.profiles import FOLDER, definition_of
+
+SAMPLE = (FOLDER / "datex2/samples/1-measured.xml").read_bytes()
+SAMPLES = [(path.parts[-3], path.read_bytes()) for path in sorted(FOLDER.glob("*/samples/*"))]
+MESSAGES = [(profile, json.loads(data)) for profile, data in SAMPLES if data[:1] in (b"{", b"[")]
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -31,10 +33,9 @@ JUNK = st.recursive(
 def pipelines(tmp_path_factory):
     """By profile, what makes entities of a payload."""
     made = {}
-    for profile in ("talq", "datex2", "chirpstack"):
+    for profile in profiles():
         file = tmp_path_factory.mktemp(profile) / "test.yaml"
-        definition = {"profile": profile, "settings": {"site": "x"}, "broker": {"url": "http://localhost:1026"}}
-        file.write_text(yaml.safe_dump(definition))
+        file.write_text(yaml.safe_dump({**definition_of(profile), "broker": {"url": "http://localhost:1026"}}))
         made[profile] = _pipeline(load(file))
     return made
 
@@ -52,7 +53,9 @@ def _pipeline(definition):
                     assert document.reason
                     continue
                 with contextlib.suppress(MappingError):
-                    entities += mapper.entities(document)
+                    for record in mapper.records(document):
+                        with contextlib.suppress(MappingError):
+                            entities += mapper.entities(record)
         except DecodingError:
             pass
         for entity in entities:
@@ -82,15 +85,6 @@ def changed(value, path, junk):
     return value
 
 
-MESSAGES = [
-    ("talq", ANNOUNCEMENT),
-    ("talq", UPDATE),
-    ("talq", LOG_REPORT),
-    ("chirpstack", JOIN),
-    ("chirpstack", SOIL),
-    ("chirpstack", STATUS),
-    ("chirpstack", LEVEL),
-]
 CHANGES = [(profile, message, path) for profile, message in MESSAGES for path in places(message)]
 
 
@@ -101,21 +95,13 @@ def test_a_member_that_is_something_else(pipelines, change, junk):
     pipelines[profile](json.dumps(changed(message, path, junk)).encode())
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(MESSAGES), st.integers(min_value=0), st.binary(max_size=3))
-def test_json_cut_and_damaged(pipelines, message, at, damage):
-    payload = json.dumps(message[1]).encode()
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(SAMPLES), st.integers(min_value=0), st.binary(max_size=3))
+def test_payloads_cut_and_damaged(pipelines, sample, at, damage):
+    profile, payload = sample
     at %= len(payload)
-    pipelines[message[0]](payload[:at])
-    pipelines[message[0]](payload[:at] + damage + payload[at + 1 :])
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(min_value=0), st.binary(max_size=3))
-def test_xml_cut_and_damaged(pipelines, at, damage):
-    at %= len(SAMPLE)
-    pipelines["datex2"](SAMPLE[:at])
-    pipelines["datex2"](SAMPLE[:at] + damage + SAMPLE[at + 1 :])
+    pipelines[profile](payload[:at])
+    pipelines[profile](payload[:at] + damage + payload[at + 1 :])
 
 
 @settings(max_examples=200, deadline=None)

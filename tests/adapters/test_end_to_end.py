@@ -4,60 +4,13 @@ import asyncio
 import json
 
 import aiohttp
-import pytest
 
 from tests.adapters.peer import free_port, until
+from tests.adapters.reader import Reader
 from tests.adapters.test_chirpstack import FOLDER as CHIRPSTACK
 from tests.adapters.test_chirpstack import LEVEL, SOIL, Lorawan
 from tests.adapters.test_datex2 import SITES, Feed
 from tests.adapters.test_talq import ANNOUNCEMENT, LOG_REPORT, UPDATE, Gateway
-
-
-class Reader:
-    """An application that reads the broker by its short names."""
-
-    def __init__(self, url, tenant):
-        self._url = url
-        self._headers = {
-            "NGSILD-Tenant": tenant,
-            "Link": f'<{url}/contexts/territory.jsonld>; rel="http://www.w3.org/ns/json-ld#context"; '
-            'type="application/ld+json"',
-        }
-
-    async def entities(self, entity_type, count, holds=lambda entities: True):
-        """The entities of a type, by id, once there are so many and they are as they should."""
-        found = None
-        async with aiohttp.ClientSession(headers=self._headers) as session:
-            for _ in range(150):
-                parameters = {"type": entity_type, "limit": "100"}
-                async with session.get(f"{self._url}/ngsi-ld/v1/entities", params=parameters) as answer:
-                    found = json.loads(await answer.text())
-                    if answer.status == 200 and len(found) >= count:
-                        entities = {entity["id"]: entity for entity in found}
-                        if holds(entities):
-                            return entities
-                await asyncio.sleep(0.1)
-        raise AssertionError(f"the broker has {found}")
-
-
-@pytest.fixture
-def tenant(request):
-    return request.node.name.removeprefix("test_").replace("[", "_").replace("]", "")[:40]
-
-
-@pytest.fixture
-def reader(broker, tenant):
-    return Reader(broker.url, tenant)
-
-
-@pytest.fixture
-def delivers_to(adapter_file, broker, tenant):
-    """Writes an adapter's file that sends to the real broker."""
-
-    def write(definition):
-        return adapter_file({"broker": {"url": broker.url, "tenant": tenant}, "validate": "strict", **definition})
-
-    return write
 
 
 async def test_street_lighting(delivers_to, adapter, reader):

@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
-from tests.adapters.peer import dead_letters, free_port, until
+from tests.adapters.peer import dead_letters, until
 
 THING = {
     "id": "urn:ngsi-ld:Thing:{id}",
@@ -20,46 +20,6 @@ THING = {
 
 def record(number, **more):
     return {"id": str(number), "n": number, **more}
-
-
-class Vendor:
-    """A web server of the test's own handlers; `requests` are what it was asked, `answer` may be changed."""
-
-    def __init__(self):
-        self.port = free_port()
-        self.requests = []
-        self._runner = None
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, **handlers):
-        application = web.Application()
-        for name, handler in handlers.items():
-            application.router.add_route("*", f"/{name}", self._kept(handler))
-        self._runner = web.AppRunner(application, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-
-    def _kept(self, handler):
-        async def kept(request):
-            self.requests.append(request)
-            answer = handler(request)
-            return await answer if asyncio.iscoroutine(answer) else answer
-
-        return kept
-
-    async def stop(self):
-        if self._runner:
-            await self._runner.cleanup()
-
-
-@pytest.fixture
-async def vendor():
-    vendor = Vendor()
-    yield vendor
-    await vendor.stop()
 
 
 @pytest.fixture
@@ -147,6 +107,7 @@ async def test_a_next_page_on_another_server_is_not_asked(vendor, takes, peer, t
     takes(source, records="value")
 
     await until(lambda: "on another server" in (tmp_path / "adapter.log").read_text())
+    await peer.holds(1)
     assert numbers(peer) == [1]
 
 

@@ -1,0 +1,1 @@
+"""LoRaWAN by The Things Stack v3."""
