@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 import broker
+from beffroi.subscriptions import app as subscriptions
 from broker.settings import Settings
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ adapter = typer.Typer(help="Adapters: a vendor's feed into the broker.", no_args
 models = typer.Typer(help="The data models that entities follow.", no_args_is_help=True)
 app.add_typer(adapter, name="adapter")
 app.add_typer(models, name="models")
+app.add_typer(subscriptions, name="subscriptions")
 
 
 def main() -> None:

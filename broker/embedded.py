@@ -144,7 +144,7 @@ class EmbeddedMongo:
     @property
     def uri(self) -> str:
         """Where clients connect: `mongodb://127.0.0.1:PORT/?directConnection=true`."""
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        return _uri(self.port)
 
     @property
     def pid(self) -> int | None:
@@ -345,6 +345,18 @@ class EmbeddedMongo:
                     reason = entry.get("attr", {}).get("error", "")
                     return f"{entry.get('msg', '')} {reason}".strip() + f" (see {log})"
         return f"see {log}"
+
+
+def private_uri(data_dir: Path) -> str | None:
+    """Where the private MongoDB of a broker with this data directory can be reached while it runs; None if none is."""
+    try:
+        return _uri(int((data_dir / "mongo" / "port").read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _uri(port: int) -> str:
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
 
 
 def _held(lock: Path) -> bool:

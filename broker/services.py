@@ -14,6 +14,7 @@ from broker.changelog.log import ChangeLog
 from broker.contexts import Contexts, ContextSettings
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.notifier import Notifier
+from broker.notifications.outbox import Policy
 from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
 from broker.store.mongo import MongoStore, StoreLimits
@@ -48,11 +49,11 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(contexts.close)
         await contexts.start()
         endpoints = EndpointPolicy(private=settings.endpoint_private, networks=networks(settings.endpoint_networks))
-        notifier = Notifier(mongo, store, contexts, endpoints=endpoints)
+        notifier = Notifier(mongo, store, contexts, _notification_policy(settings), endpoints)
         stack.push_async_callback(notifier.close)
         stream_client = _client(settings, document_class=RawBSONDocument)
         stack.push_async_callback(stream_client.close)
-        changes = ChangeLog(mongo, [notifier], stream_client=stream_client)
+        changes = ChangeLog(mongo, [notifier], lease_seconds=settings.lease, stream_client=stream_client)
         stack.push_async_callback(changes.stop)
         # Before the first write is accepted: from here on the log misses none.
         await changes.start()
@@ -74,6 +75,18 @@ def _store_limits(settings: Settings) -> StoreLimits:
         query_seconds=settings.query_timeout,
         indexes=settings.indexes,
         index_demand=settings.index_demand,
+    )
+
+
+def _notification_policy(settings: Settings) -> Policy:
+    return Policy(
+        timeout=settings.endpoint_timeout,
+        first_retry=settings.retry_first,
+        longest_retry=settings.retry_longest,
+        max_age=settings.backlog_age,
+        max_backlog=settings.backlog_size,
+        in_memory=settings.backlog_memory,
+        per_endpoint=settings.endpoint_concurrency,
     )
 
 

@@ -37,6 +37,17 @@ class Settings(BaseSettings):
         True, description="Whether notifications may go to private addresses; false where tenants are strangers."
     )
     endpoint_networks: str = Field("", description="Private networks that notifications may go to all the same.")
+    endpoint_concurrency: int = Field(32, gt=0, description="Notifications under way to one endpoint at a time.")
+    endpoint_timeout: float = Field(
+        10.0, gt=0, description="Seconds that an endpoint has if its subscription says none."
+    )
+
+    retry_first: float = Field(0.5, gt=0, description="Seconds until a failed notification is tried again.")
+    retry_longest: float = Field(60.0, gt=0, description="Seconds between tries at most; each waits twice as long.")
+    backlog_age: float = Field(86400.0, gt=0, description="Seconds after which a notification is given up.")
+    backlog_size: int = Field(100_000, gt=0, description="Notifications that may wait for one subscription.")
+    backlog_memory: int = Field(200, gt=0, description="Of these, how many are kept in memory.")
+    lease: float = Field(3.0, ge=0.5, description="Seconds of silence until another process follows the change log.")
 
     tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")
     alias: str = Field("beffroi", min_length=1, description="Name of this broker among federated ones.")
