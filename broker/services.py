@@ -1,7 +1,7 @@
 """What the API works with, made once when a worker starts and handed to every request."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,13 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 
 import data_models
-from broker.changelog.log import ChangeLog
+from broker.changelog.log import ChangeLog, Consumer
 from broker.contexts import Contexts, ContextSettings
+from broker.history.collections import Collections
+from broker.history.history import History
+from broker.history.marks import MARKS, Marks
+from broker.history.packing import Packer
+from broker.history.recorder import Recorder
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
@@ -19,7 +24,7 @@ from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
 from broker.store.mongo import MongoStore, StoreLimits
 from broker.store.store import Store
-from broker.store.tenants import database_name
+from broker.store.tenants import database_name, nonexistent_tenant
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +40,8 @@ class Services:
     store: Store
     contexts: Contexts
     subscriptions: Subscriptions
+    history: History | None = None
+    """The temporal evolution of entities; None where none is recorded."""
 
 
 @asynccontextmanager
@@ -53,12 +60,46 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(notifier.close)
         stream_client = _client(settings, document_class=RawBSONDocument)
         stack.push_async_callback(stream_client.close)
-        changes = ChangeLog(mongo, [notifier], lease_seconds=settings.lease, stream_client=stream_client)
+        consumers: list[Consumer] = [notifier]
+        watched = ["subscriptions", "notificationCommands"]
+        collections = Collections(mongo)
+        packer = Packer(collections, store.tenants)
+        if settings.history:
+            # Before the notifier, which takes the images of a change apart that concerns a subscription.
+            consumers.insert(0, Recorder(collections, packer))
+            watched.append(MARKS)
+        changes = ChangeLog(
+            mongo, consumers, collections=watched, lease_seconds=settings.lease, stream_client=stream_client
+        )
+        history: History | None = None
+        if settings.history:
+            marks = Marks(mongo, changes, settings.history_timeout)
+            await marks.start()
+            history = History(
+                collections,
+                packer,
+                marks,
+                make_tenant=_tenant_maker(store, settings),
+                tenant_exists=store.tenant_exists,
+                timeout=settings.history_timeout,
+            )
         stack.push_async_callback(changes.stop)
         # Before the first write is accepted: from here on the log misses none.
         await changes.start()
         subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
-        yield Services(settings, mongo, store, contexts, subscriptions)
+        yield Services(settings, mongo, store, contexts, subscriptions, history)
+
+
+def _tenant_maker(store: MongoStore, settings: Settings) -> Callable[[str], Awaitable[None]]:
+    """What makes a tenant for the first write to it (5.5.10), as far as the settings let writes make some."""
+
+    async def make(tenant: str) -> None:
+        if not await store.tenant_exists(tenant):
+            if not settings.tenant_creation:
+                raise nonexistent_tenant(tenant)
+            await store.create_tenant(tenant)
+
+    return make
 
 
 def _client(settings: Settings, **options: Any) -> AsyncMongoClient[Any]:

@@ -62,6 +62,15 @@ class Settings(BaseSettings):
     max_join_level: int = Field(10, gt=0, description="Largest joinLevel that can be asked for.")
     max_links: int = Field(5000, gt=0, description="Most links that one request with join may follow.")
 
+    history: bool = Field(True, description="Whether the temporal evolution of every entity is recorded.")
+    history_timeout: float = Field(15.0, gt=0, description="Seconds that a temporal operation may take.")
+    max_temporal_instances: int = Field(
+        10_000, gt=0, description="Most instances of one attribute in an answer; beyond, it is partial (206)."
+    )
+    max_aggregation_periods: int = Field(
+        10_000, gt=0, description="Most periods that an aggregation may cut its time range into."
+    )
+
     cors_origins: str = Field("*", description="Origins that browsers may call from, separated by commas; * for any.")
     gzip_minimum: int = Field(1024, ge=0, description="Answers from this size on are compressed; 0 never.")
 

@@ -212,6 +212,11 @@ _RENDER: dict[Form, _Render] = {
 }
 
 
+def render_instance(instance: Instance, names: Names, view: View) -> Any:
+    """One instance by itself in the form of the view, whether or not it has expired: an instance of a history."""
+    return _RENDER[view.form](instance, names, view, "")
+
+
 def _complete(members: dict[str, Any], instance: Instance, names: Names, view: View, now: str) -> None:
     """Adds what needs the @context or was asked for: terms, sub-attributes, system attributes."""
     for member in _NAMED_MEMBERS:

@@ -15,6 +15,7 @@ _TITLES = {
     200: "What was asked for.",
     201: "Created; Location says where.",
     204: "Done.",
+    206: "What was asked for in part: Content-Range says of which time.",
     207: "Done in part: each failure with its reason.",
 }
 
@@ -87,7 +88,7 @@ def _response(status: int, method: str, endpoint: Endpoint) -> dict[str, Any]:
     response: dict[str, Any] = {"description": _TITLES[status]}
     if status == 201:
         response["headers"] = {"Location": {"schema": {"type": "string"}}}
-    if status == 200 and method in ("GET", "POST"):
+    if status in (200, 206) and method in ("GET", "POST"):
         response["content"] = {
             media_type: {"schema": {"type": "object"} if media_type == GEO_JSON else {"type": ["object", "array"]}}
             for media_type in endpoint.answers

@@ -7,6 +7,7 @@ from typing import Any
 from ngsi_ld.datetimes import checked_date_time
 from ngsi_ld.errors import bad_request_data, invalid_request
 from ngsi_ld.names import checked_uri
+from ngsi_ld.temporal.query import TIME_PROPERTIES, TIMERELS
 
 Parser = Callable[[str, str], Any]
 """(text, parameter name) to the value; BadRequestData or InvalidRequest that names the parameter."""
@@ -22,6 +23,7 @@ class Parameter:
 
 
 FORMATS = ("normalized", "concise", "simplified", "keyValues")
+TEMPORAL_FORMATS = ("temporalValues", "aggregatedValues")
 JOINS = ("inline", "flat", "@none")
 
 
@@ -145,12 +147,26 @@ PARAMETERS: dict[str, Parameter] = {
     "count": Parameter("Whether to count all that match, in NGSILD-Results-Count.", boolean, _BOOLEAN),
     "splitEntities": Parameter("Whether one entity may be in parts in several sources.", boolean, _BOOLEAN),
     "local": Parameter("Whether to ask this broker only.", boolean, _BOOLEAN),
-    "format": Parameter("Representation of entities.", one_of(*FORMATS), {"type": "string", "enum": [*FORMATS]}),
+    "format": Parameter(
+        "Representation of entities; of temporal evolutions normalized, temporalValues or aggregatedValues.",
+        one_of(*FORMATS, *TEMPORAL_FORMATS),
+        {"type": "string", "enum": [*FORMATS, *TEMPORAL_FORMATS]},
+    ),
     "options": Parameter("Keywords; `format` has taken over most of them.", keywords, _NAMES),
     "observedAt": Parameter("Time given to merged attributes that have an observedAt.", _date_time, _STRING),
     "deleteAll": Parameter("Whether every instance of the attribute is deleted.", boolean, _BOOLEAN),
     "drop": Parameter("Attributes to delete from the entities, which stay.", names, _NAMES),
     "keep": Parameter("Attributes to keep in the entities; the others are deleted.", names, _NAMES),
+    "timerel": Parameter("Relation to timeAt.", text, {"type": "string", "enum": [*TIMERELS]}),
+    "timeAt": Parameter("Time that is compared with, such as 2026-11-23T17:02:00Z.", text, _STRING),
+    "endTimeAt": Parameter("End of the time between.", text, _STRING),
+    "timeproperty": Parameter(
+        "Time of instances that counts; observedAt by default.", text, {"type": "string", "enum": [*TIME_PROPERTIES]}
+    ),
+    "lastN": Parameter("Only so many of the latest instances of each attribute.", count_from(1), _whole(1)),
+    "aggrMethods": Parameter("What is computed of each period, such as `avg,max`.", names, _NAMES),
+    "aggrPeriodDuration": Parameter("Length of the periods, as ISO 8601: PT1H, P1D, P1M.", text, _STRING),
+    "timezone": Parameter("Time zone whose days and months periods are counted in; UTC by default.", text, _STRING),
     "details": Parameter("Whether to describe each element.", boolean, _BOOLEAN),
     "kind": Parameter("Kind of stored @contexts.", text, _STRING),
     "reload": Parameter("Whether a cached @context is fetched again instead of deleted.", boolean, _BOOLEAN),

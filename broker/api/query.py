@@ -141,6 +141,8 @@ def _projected(view: View, pick: Projection | None, omit: Projection | None, con
 
 def _form(parameters: Mapping[str, Any], words: frozenset[str]) -> Form:
     if "format" in parameters:
+        if parameters["format"] not in _FORMS:
+            raise invalid_request(f"format must be one of {', '.join(_FORMS)}, not {parameters['format']!r}")
         return _FORMS[parameters["format"]]
     forms = words & _FORM_WORDS
     if len(forms) > 1 and forms != {"simplified", "keyValues"}:

@@ -10,6 +10,7 @@ from broker.api import (
     identity,
     query_body,
     subscriptions,
+    temporal,
 )
 from broker.api.endpoint import Resource
 
@@ -19,6 +20,7 @@ RESOURCES: tuple[Resource, ...] = (
     *attribute_value.RESOURCES,
     *batch.RESOURCES,
     *query_body.RESOURCES,
+    *temporal.RESOURCES,
     *discovery.RESOURCES,
     *subscriptions.RESOURCES,
     *contexts.RESOURCES,

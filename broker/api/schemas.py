@@ -3,6 +3,8 @@
 from typing import Any
 
 from ngsi_ld.attributes import KINDS
+from ngsi_ld.temporal.aggregation import METHODS
+from ngsi_ld.temporal.query import TIME_PROPERTIES, TIMERELS
 
 _URI = {"type": "string", "format": "uri", "examples": ["urn:ngsi-ld:Streetlight:1"]}
 _TEXT = {"type": "string", "minLength": 1}
@@ -76,6 +78,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "EntityFragment": {"type": "object", "properties": _ENTITY_MEMBERS, "additionalProperties": _ANY_ATTRIBUTE},
     "Entities": {"type": "array", "items": _ref("Entity"), "minItems": 1},
     "Value": {"description": "Any JSON but null, such as 21.5."},
+    "EntityTemporal": {
+        "description": "An entity each of whose attributes is a list of its instances, each with its time.",
+        "type": "object",
+        "properties": _ENTITY_MEMBERS | {"scope": {}},
+        "additionalProperties": {"anyOf": [_ref("Attribute"), {"type": "array", "items": _ref("Attribute")}]},
+    },
     "EntityIds": {"type": "array", "items": _URI, "minItems": 1},
     "Query": {
         "type": "object",
@@ -100,6 +108,38 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "splitEntities": {"type": "boolean"},
         },
         "required": ["type"],
+    },
+    "TemporalQuery": {
+        "description": "A Query with the time that is asked for.",
+        "type": "object",
+        "properties": {
+            "type": {"const": "Query"},
+            "entities": {"type": "array", "items": _SELECTOR, "minItems": 1},
+            "attrs": _TEXTS,
+            "q": _TEXT,
+            "geoQ": _GEO_QUERY,
+            "scopeQ": _TEXT,
+            "temporalQ": {
+                "type": "object",
+                "properties": {
+                    "timerel": {"enum": [*TIMERELS]},
+                    "timeAt": _DATE_TIME,
+                    "endTimeAt": _DATE_TIME,
+                    "timeproperty": {"enum": [*TIME_PROPERTIES]},
+                    "lastN": {"type": "integer", "minimum": 1},
+                },
+                "required": ["timerel", "timeAt"],
+            },
+            "aggrParams": {
+                "type": "object",
+                "properties": {
+                    "aggrMethods": {"type": "array", "items": {"enum": [*METHODS]}, "minItems": 1},
+                    "aggrPeriodDuration": _TEXT,
+                },
+                "required": ["aggrMethods"],
+            },
+        },
+        "required": ["type", "temporalQ"],
     },
     "Subscription": {
         "type": "object",

@@ -8,7 +8,7 @@ import bson
 from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
 
-from broker.store.documents import entity
+from broker.store.documents import document, entity
 from ngsi_ld.entity import Entity
 
 Document = dict[str, Any]
@@ -45,6 +45,10 @@ class EntityChange:
         self._before = before
         self._after = after
 
+    def documents(self) -> tuple[Document | None, Document | None]:
+        """The entity before and after the change as the store keeps it: what a history takes as it is."""
+        return _document(self._before), _document(self._after)
+
     @property
     def before(self) -> Entity | None:
         """The entity before the change."""
@@ -56,6 +60,12 @@ class EntityChange:
         """The entity after the change."""
         self._after = after = _entity(self._after)
         return after
+
+
+def _document(image: Image | Entity | None) -> Document | None:
+    if isinstance(image, Entity):
+        return document(image)
+    return bson.decode(image.raw) if isinstance(image, RawBSONDocument) else image
 
 
 def _entity(image: Image | Entity | None) -> Entity | None:

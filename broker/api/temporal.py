@@ -1,0 +1,331 @@
+"""The resources below `/temporal` (6.18 to 6.22, 6.24): temporal evolutions of entities."""
+
+from typing import Any
+
+from broker.api.attributes import dataset_of, named_attribute
+from broker.api.consumption import page_bounds, page_links, with_context
+from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
+from broker.api.media import JSON_LD
+from broker.api.query import ORDERING_PARAMETERS, PAGING_PARAMETERS, SELECTION_PARAMETERS
+from broker.api.request import HttpError, Request
+from broker.api.response import Header, Response, created, dump, no_content
+from broker.api.temporal_query import (
+    TEMPORAL_OPTIONS,
+    TEMPORAL_VIEW_PARAMETERS,
+    TemporalReading,
+    body_parameters,
+    reading_of,
+)
+from broker.history.aggregates import Periods
+from broker.history.history import History, evolution
+from broker.history.reading import Wanted
+from broker.operations.temporal import Cut, Found, TemporalAsk, count, cut, one_entity, select
+from ngsi_ld.context import Context
+from ngsi_ld.errors import ErrorType, NgsiLdError, bad_request_data, not_found
+from ngsi_ld.names import checked_uri
+from ngsi_ld.temporal import instants
+from ngsi_ld.temporal.aggregation import Aggregation
+from ngsi_ld.temporal.expansion import (
+    expand_entity_temporal,
+    expand_temporal_fragment,
+    expand_temporal_instance,
+)
+from ngsi_ld.temporal.representation import (
+    Evolution,
+    Series,
+    TemporalForm,
+    render_aggregated,
+    render_normalized,
+    render_values,
+)
+
+_LOCAL = frozenset({"local"})
+_SELECTION = (SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS) - {"cursor"}
+
+
+def history_of(request: Request) -> History:
+    """The history; OperationNotSupported where it is switched off."""
+    history = request.services.history
+    if history is None:
+        raise NgsiLdError(ErrorType.OPERATION_NOT_SUPPORTED, "this broker keeps no history: BEFFROI_HISTORY is false")
+    return history
+
+
+async def _create(request: Request) -> Response:
+    history, context = history_of(request), await request.context()
+    given = expand_entity_temporal(request.body, context, request.now)
+    if await history.add(request.tenant, given, request.now):
+        return created(f"/temporal/entities/{given.id}")
+    return no_content()
+
+
+async def _add_attributes(request: Request) -> Response:
+    entity_id = checked_uri(request.ids[0], "the id in the path")
+    history, context = history_of(request), await request.context()
+    given = expand_temporal_fragment(request.body, entity_id, context, request.now)
+    await history.add(request.tenant, given, request.now, create=False)
+    return no_content()
+
+
+async def _delete(request: Request) -> Response:
+    await history_of(request).delete(request.tenant, checked_uri(request.ids[0], "the id in the path"))
+    return no_content()
+
+
+async def _delete_attribute(request: Request) -> Response:
+    context = await request.context()
+    name = named_attribute(request, context)
+    all_instances = request.parameters.get("deleteAll", False)
+    await history_of(request).delete_attribute(
+        request.tenant, request.ids[0], name, dataset_of(request), all_instances=all_instances
+    )
+    return no_content()
+
+
+async def _modify_instance(request: Request) -> Response:
+    if not request.ids[1]:
+        # TS 016_02_06: without the name of an attribute the path is that of another resource, which has no PATCH.
+        raise HttpError(405, "Method not allowed", "PATCH needs the name of an attribute in the path")
+    context = await request.context()
+    name = named_attribute(request, context)
+    instance_id = checked_uri(request.ids[2], "the instance id in the path")
+    body = _the_instance(request.body, name, context)
+    new = expand_temporal_instance(request.ids[1], body, context, request.now)
+    await history_of(request).replace_instance(request.tenant, request.ids[0], name, instance_id, new, request.now)
+    return no_content()
+
+
+def _the_instance(body: Any, name: str, context: Context) -> Any:
+    """The one instance of a body, which may be an EntityTemporal fragment around it (5.6.14)."""
+    if isinstance(body, dict):
+        for member, value in body.items():
+            stands_for_it = member not in ("id", "type", "@type", "value") and context.iri(member) == name
+            if stands_for_it and isinstance(value, list | dict):
+                body = value
+                break
+    if isinstance(body, list):
+        if len(body) != 1:
+            raise bad_request_data(f"the body must have exactly one instance, not {len(body)} (5.6.14)")
+        body = body[0]
+    if not isinstance(body, dict) or not body:
+        raise bad_request_data("the body must be one attribute instance, an object with at least one member")
+    return body
+
+
+async def _delete_instance(request: Request) -> Response:
+    context = await request.context()
+    name = named_attribute(request, context)
+    instance_id = checked_uri(request.ids[2], "the instance id in the path")
+    await history_of(request).delete_instance(request.tenant, request.ids[0], name, instance_id)
+    return no_content()
+
+
+async def _retrieve(request: Request) -> Response:
+    entity_id = checked_uri(request.ids[0], "the id in the path")
+    history, context = history_of(request), await request.context()
+    reading = reading_of(request, request.parameters, context, of_one=True)
+    entity = await history.entity(request.tenant, entity_id)
+    required = reading.ask.required
+    if required is not None and required.isdisjoint(one.partition("\n")[0] for one in entity.get("series", ())):
+        raise not_found(f"the history of {entity_id} has none of the attributes that attrs names")
+    found = await one_entity(history, request.tenant, entity, reading.ask, request.now)
+    listed = [found] if found is not None else [Found(entity, [], [])]
+    status, headers, shown = await _rendered(request, context, reading, listed)
+    if not shown[0]:
+        raise not_found(f"pick and omit leave nothing of the history of {entity_id}")
+    return Response(status, dump(with_context(shown[0], request, context)), headers)
+
+
+async def _query(request: Request) -> Response:
+    context = await request.context()
+    return await _page(request, context, reading_of(request, request.parameters, context, of_one=False))
+
+
+async def _query_by_body(request: Request) -> Response:
+    context = await request.context()
+    parameters = request.parameters | body_parameters(request.body)
+    return await _page(request, context, reading_of(request, parameters, context, of_one=False))
+
+
+async def _page(request: Request, context: Context, reading: TemporalReading) -> Response:
+    history, ask = history_of(request), reading.ask
+    limit, offset = page_bounds(request)
+    await history.begin(request.tenant)
+    found: list[Found] = []
+    if limit:
+        # One more than the page tells whether there is a next one.
+        found = await select(history, request.tenant, ask, request.now, offset=offset, limit=limit + 1)
+    status, headers, shown = await _rendered(request, context, reading, found[:limit])
+    if request.parameters.get("count"):
+        number = await count(history, request.tenant, ask, request.now)
+        headers.append((b"ngsild-results-count", str(number).encode()))
+    headers += page_links(request, limit, offset, {"offset": offset + limit} if len(found) > limit else None)
+    shown = [one for one in shown if one]
+    if request.accept == JSON_LD:
+        shown = [with_context(one, request, context) for one in shown]
+    return Response(status, dump(shown), headers)
+
+
+async def _rendered(
+    request: Request, context: Context, reading: TemporalReading, found: list[Found]
+) -> tuple[int, list[Header], list[dict[str, Any]]]:
+    """The status, 206 where instances were left out, the headers, and the evolutions as JSON."""
+    headers = await request.answer_headers(context)
+    ask = reading.ask
+    if reading.aggregation is not None:
+        return 200, headers, await _aggregated(request, context, reading, reading.aggregation, found)
+    left_out = cut(found, ask, request.services.settings.max_temporal_instances)
+    if left_out is not None:
+        headers.append((b"content-range", _content_range(ask, left_out).encode()))
+    shown = []
+    for one in found:
+        past = evolution(one.entity, one.rows, one.shown)
+        if reading.form is TemporalForm.TEMPORAL_VALUES:
+            shown.append(render_values(past, context, reading.view, ask.time.timeproperty))
+        else:
+            shown.append(render_normalized(past, context, reading.view))
+    return (200 if left_out is None else 206), headers, shown
+
+
+async def _aggregated(
+    request: Request, context: Context, reading: TemporalReading, aggregation: Aggregation, found: list[Found]
+) -> list[dict[str, Any]]:
+    ask = reading.ask
+    names = {name for one in found for name in one.shown}
+    aggregates: dict[str, dict[Series, Periods]] = {}
+    if names:
+        aggregates = await history_of(request).aggregates(
+            request.tenant,
+            [one.entity["_id"] for one in found],
+            Wanted(ask.time, names, ask.datasets),
+            aggregation,
+            request.services.settings.max_aggregation_periods,
+        )
+    return [
+        render_aggregated(
+            _without_instances(one),
+            aggregates.get(one.entity["_id"], {}),
+            aggregation.methods,
+            context,
+            reading.view,
+        )
+        for one in found
+    ]
+
+
+def _without_instances(one: Found) -> Evolution:
+    return evolution(one.entity, [])
+
+
+def _content_range(ask: TemporalAsk, shown: Cut) -> str:
+    """The Content-Range of an answer with some instances left out (6.3.10): what time it covers."""
+    time = ask.time
+    if time.last_n is not None:
+        start, end, size = time.end if time.end is not None else shown.latest, shown.earliest, str(time.last_n)
+    else:
+        start, end, size = time.start if time.start is not None else shown.earliest, shown.latest, "*"
+    return f"date-time {instants.show(start)}-{instants.show(end)}/{size}"
+
+
+RESOURCES = (
+    Resource(
+        "/temporal/entities",
+        "Temporal evolutions of entities",
+        {
+            "POST": Endpoint(
+                "Create or Update Temporal Entity",
+                "5.6.11",
+                _create,
+                _LOCAL,
+                JSON_BODY,
+                statuses=(201, 204),
+                schema="EntityTemporal",
+            ),
+            "GET": Endpoint(
+                "Query Temporal Entities",
+                "5.7.4",
+                _query,
+                _SELECTION | TEMPORAL_VIEW_PARAMETERS,
+                statuses=(200, 206),
+                options=TEMPORAL_OPTIONS,
+            ),
+        },
+    ),
+    Resource(
+        "/temporal/entities/{entityId}",
+        "The temporal evolution of one entity",
+        {
+            "GET": Endpoint(
+                "Retrieve Temporal Entity",
+                "5.7.3",
+                _retrieve,
+                TEMPORAL_VIEW_PARAMETERS | _LOCAL,
+                statuses=(200, 206),
+                options=TEMPORAL_OPTIONS,
+            ),
+            "DELETE": Endpoint("Delete Temporal Entity", "5.6.16", _delete, _LOCAL, statuses=(204,)),
+        },
+    ),
+    Resource(
+        "/temporal/entities/{entityId}/attrs",
+        "The attributes of a temporal evolution",
+        {
+            "POST": Endpoint(
+                "Add Temporal Attributes",
+                "5.6.12",
+                _add_attributes,
+                _LOCAL,
+                JSON_BODY,
+                statuses=(204,),
+                schema="EntityTemporal",
+            )
+        },
+    ),
+    Resource(
+        "/temporal/entities/{entityId}/attrs/{attrId}",
+        "One attribute of a temporal evolution",
+        {
+            "DELETE": Endpoint(
+                "Delete Temporal Attribute",
+                "5.6.13",
+                _delete_attribute,
+                _LOCAL | {"datasetId", "deleteAll"},
+                statuses=(204,),
+            )
+        },
+    ),
+    Resource(
+        "/temporal/entities/{entityId}/attrs/{attrId}/{instanceId}",
+        "One instance of an attribute of a temporal evolution",
+        {
+            "PATCH": Endpoint(
+                "Modify Temporal Attribute Instance",
+                "5.6.14",
+                _modify_instance,
+                _LOCAL,
+                PATCH_BODY,
+                statuses=(204,),
+                schema="AttributeFragment",
+            ),
+            "DELETE": Endpoint(
+                "Delete Temporal Attribute Instance", "5.6.15", _delete_instance, _LOCAL, statuses=(204,)
+            ),
+        },
+    ),
+    Resource(
+        "/temporal/entityOperations/query",
+        "Query temporal evolutions by a body",
+        {
+            "POST": Endpoint(
+                "Query Temporal Entities via POST",
+                "5.7.4",
+                _query_by_body,
+                PAGING_PARAMETERS - {"cursor"} | {"local", "format", "options"},
+                JSON_BODY,
+                statuses=(200, 206),
+                options=TEMPORAL_OPTIONS,
+                schema="TemporalQuery",
+            )
+        },
+    ),
+)

@@ -1,0 +1,102 @@
+"""The collections of a tenant's history, in the tenant's database.
+
+    historyLog       {_id: "ENTITY\\n…", e: entity, r: [row, …]}      one per change, as recorded; packed later
+    history          one per bucket of rows, see `buckets`
+    historyEntities  {_id: entity, types: [IRI], series: [KEY], createdAt: "…", modifiedAt: "…", deletedAt: "…"}
+
+The `_id` of what was recorded has the change's cluster time in it, so a change that the log hands over again is found
+to be there already; that of what a client provided has a number of its own.
+"""
+
+from typing import Any
+
+from bson import Timestamp
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import CollectionInvalid, OperationFailure
+
+from broker.store.tenants import database_name
+
+LOG = "historyLog"
+BUCKETS = "history"
+ENTITIES = "historyEntities"
+
+Collection = AsyncCollection[dict[str, Any]]
+
+_COMPRESSED: dict[str, Any] = {"storageEngine": {"wiredTiger": {"configString": "block_compressor=zstd"}}}
+_NAMESPACE_EXISTS = 48
+_PROVIDED = "p"
+_AFTER_ALL = "\x0b"
+"""What follows the newline, so that the range from ENTITY + newline to ENTITY + this has all of an entity."""
+
+LAZY = WriteConcern(w=1)
+"""For what the log would hand over again: its position is written after it, journaled, which journals it too."""
+
+
+class Collections:
+    """The collections, by tenant; made when a process first writes to them."""
+
+    def __init__(self, client: AsyncMongoClient[dict[str, Any]]) -> None:
+        self._client = client
+        self._made: set[str] = set()
+
+    @property
+    def client(self) -> AsyncMongoClient[dict[str, Any]]:
+        """The client, for transactions."""
+        return self._client
+
+    def log(self, tenant: str) -> Collection:
+        """The changes as recorded."""
+        return self._client[database_name(tenant)][LOG]
+
+    def buckets(self, tenant: str) -> Collection:
+        """The packed rows."""
+        return self._client[database_name(tenant)][BUCKETS]
+
+    def entities(self, tenant: str) -> Collection:
+        """The entities that have a history."""
+        return self._client[database_name(tenant)][ENTITIES]
+
+    async def make(self, tenant: str) -> None:
+        """Creates them if they are not there."""
+        if tenant in self._made:
+            return
+        database = self._client[database_name(tenant)]
+        for name in (LOG, BUCKETS, ENTITIES):
+            try:
+                await database.create_collection(name, check_exists=False, **_COMPRESSED)
+            except (CollectionInvalid, OperationFailure) as error:
+                if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
+                    raise
+        await database[BUCKETS].create_indexes(
+            [IndexModel([("e", ASCENDING), ("a", ASCENDING), ("w", ASCENDING)], name="series")]
+        )
+        await database[ENTITIES].create_indexes([IndexModel([("types", ASCENDING), ("_id", ASCENDING)], name="types")])
+        self._made.add(tenant)
+
+    def forget(self, tenant: str) -> None:
+        """The tenant was dropped: what is known of it holds no more."""
+        self._made.discard(tenant)
+
+
+def recorded_id(entity_id: str, cluster_time: Timestamp) -> str:
+    """The `_id` of a recorded change of an entity."""
+    return f"{entity_id}\n{cluster_time.time:08x}{cluster_time.inc:08x}"
+
+
+def provided_id(entity_id: str, number: str) -> str:
+    """The `_id` of what a client provided."""
+    return f"{entity_id}\n{_PROVIDED}{number}"
+
+
+def of_entity(entity_id: str) -> dict[str, Any]:
+    """The condition on `_id` for all of an entity."""
+    return {"$gt": f"{entity_id}\n", "$lt": f"{entity_id}{_AFTER_ALL}"}
+
+
+def cluster_time_of(log_id: str) -> Timestamp | None:
+    """The cluster time in an `_id`; None for what was provided."""
+    mark = log_id.rpartition("\n")[2]
+    if mark.startswith(_PROVIDED):
+        return None
+    return Timestamp(int(mark[:8], 16), int(mark[8:], 16))
