@@ -1,8 +1,10 @@
-"""DATEX II v2 MeasuredDataPublication into records, one a site; streaming, so that the size of a feed does not matter.
+"""DATEX II v2 and v3 MeasuredDataPublication into records, one a site; streaming, so that a feed may be of any size.
 
     {"site": "MUM76.h1", "time": "2026-07-25T08:30:00.000+02:00", "published": "2026-07-25T08:24:00.000+02:00",
      "period": 360, "flow": {"rate": 1010, "vehicles": 101}, "speed": {"value": 112.0, "vehicles": 101},
      "occupancy": 12.5, "status": "heavy"}
+
+In v3 a measuredValue is called physicalQuantity and the time has a timeValue around it; the rest is the same to us.
 
 What kind a value is, its xsi:type says (in the French feed every value has the index 0). A value with dataError is no
 value. A site with several values of one kind (one for each lane or class of vehicle, as in the Netherlands) needs the
@@ -41,7 +43,7 @@ def open_decoder(options: Mapping[str, Any], where: str, state: Path | None) -> 
 
 
 class Datex2Decoder:
-    """Reads a d2LogicalModel, with or without a SOAP envelope around it."""
+    """Reads a d2LogicalModel (v2) or a messageContainer (v3), with or without a SOAP envelope around it."""
 
     def __init__(self, period: int) -> None:
         self._period = period
@@ -63,8 +65,8 @@ class Datex2Decoder:
                 if name == "measurementSiteReference":
                     record["site"] = child.get("id")
                 elif name == "measurementTimeDefault":
-                    record["time"] = _text(child)
-                elif name == "measuredValue":
+                    record["time"] = _text(child) or next((_text(each) for each in _all(child, "timeValue")), None)
+                elif name in ("measuredValue", "physicalQuantity"):
                     for basic in _all(child, "basicData"):
                         _take(basic, record)
         except ValueError as error:

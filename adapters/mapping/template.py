@@ -23,6 +23,7 @@ from adapters.errors import DefinitionError, MappingError
 from adapters.mapping.compiler import Expression, is_false
 from adapters.mapping.expressions import MappingFunctions, as_number, compile_expression
 from adapters.mapping.instants import Instants
+from adapters.mapping.projections import Projection, to_wgs84
 from adapters.mapping.values import Conversion, compile_conversion
 from adapters.options import checked, read, shown
 from ngsi_ld.names import is_name, is_uri
@@ -31,13 +32,15 @@ from ngsi_ld.names import is_name, is_uri
 @dataclass(frozen=True, slots=True)
 class AttributeOptions:
     """What may stand at an attribute. One of `value` (expression), `const`, `object` (template of an id) and `point`
-    (expressions of longitude, latitude and perhaps altitude) says where the value is; the rest shapes it, in this
-    order: drop, type, from_unit to unit, range (of the unit), digits, bands, map."""
+    (expressions of longitude, latitude and perhaps altitude; with a `crs` such as EPSG:2154, of easting and northing)
+    says where the value is; the rest shapes it, in this order: drop, type, from_unit to unit, range (of the unit),
+    digits, bands, map."""
 
     value: str | None = None
     const: Any = None
     object: str | None = None
     point: tuple[str, ...] = ()
+    crs: str = ""
     kind: str | None = None
     observedAt: str | None = None  # noqa: N815  the standard's word
     unit: str | None = None
@@ -254,9 +257,8 @@ def _compile_source(name: str, spec: AttributeOptions, functions: MappingFunctio
         return _optional_id(str(spec.object), functions, f"{where}.object")
     if not 2 <= len(spec.point) <= 3:
         raise DefinitionError(f"{where}.point", "must be [longitude, latitude], or with an altitude after them")
-    return _point(
-        [compile_expression(checked(str, each, where), functions, f"{where}.point") for each in spec.point], spec.point
-    )
+    parts = [compile_expression(checked(str, each, where), functions, f"{where}.point") for each in spec.point]
+    return _point(parts, spec.point, to_wgs84(spec.crs, f"{where}.crs") if spec.crs else None)
 
 
 def _optional_id(text: str, functions: MappingFunctions, where: str) -> Expression:
@@ -270,22 +272,20 @@ def _optional_id(text: str, functions: MappingFunctions, where: str) -> Expressi
     return optional
 
 
-def _point(parts: list[Expression], texts: tuple[str, ...]) -> Expression:
+def _point(parts: list[Expression], texts: tuple[str, ...], project: Projection | None) -> Expression:
     bounds = ((-180, 180), (-90, 90), (-12000, 100000))
 
     def point(record: Any) -> dict[str, Any] | None:
         values = [part(record) for part in parts]
         if values[0] is None and values[1] is None:
             return None
+        if project is not None:
+            values[:2] = project(*(_coordinate(value, text) for value, text in zip(values[:2], texts, strict=False)))
         coordinates: list[float] = []
         for value, text, (low, high) in zip(values, texts, bounds, strict=False):
             if value is None and len(coordinates) == 2:
                 break
-            try:
-                number = as_number(value)
-            except MappingError as error:
-                error.expression = text
-                raise
+            number = _coordinate(value, text)
             if not low <= number <= high:
                 raise MappingError(f"{number} is not between {low} and {high}", expression=text)
             coordinates.append(number)
@@ -294,3 +294,11 @@ def _point(parts: list[Expression], texts: tuple[str, ...]) -> Expression:
         return {"type": "Point", "coordinates": coordinates}
 
     return point
+
+
+def _coordinate(value: Any, text: str) -> float:
+    try:
+        return as_number(value)
+    except MappingError as error:
+        error.expression = text
+        raise

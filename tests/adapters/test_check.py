@@ -31,7 +31,7 @@ def test_check_shows_the_entities_and_what_fails(adapter_file, tmp_path):
     ("profile", "counts"),
     [
         ("talq", "7 records, 7 entities, 0 failures"),
-        ("datex2", "3 records, 3 entities, 0 failures"),
+        ("datex2", "4 records, 4 entities, 0 failures"),
         ("chirpstack", "4 records, 7 entities, 0 failures"),
     ],
 )

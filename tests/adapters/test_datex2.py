@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 import adapters.datex2
+from adapters.check import examine
 from tests.adapters.peer import Process, dead_letters, free_port, until
 
 FOLDER = Path(adapters.datex2.__file__).parent
@@ -214,3 +215,32 @@ async def test_a_big_feed_passes_in_constant_memory(tmp_path, adapter_file, peer
         process.dispose()
 
     assert most < 200_000_000
+
+
+def test_version_3_measured_data(adapter_file):
+    checked = examine(
+        adapter_file({"profile": "datex2", "settings": {"site": "marne"}}), FOLDER / "samples/2-measured-v3.xml"
+    )
+
+    (flow,) = checked.entities
+    assert flow["id"] == ID.removesuffix("MUC51.") + "MUC51.B1"
+    assert flow["intensity"]["value"] == 60
+    assert flow["averageVehicleSpeed"]["value"] == 48.5
+    assert flow["dateObservedTo"]["value"] == "2026-10-05T06:30:00Z"
+
+
+def test_the_french_site_table_as_it_is(adapter_file, tmp_path):
+    (tmp_path / "refDir.csv").write_text("code_pme;source;axe;x_deb;y_deb\nMUC51.B1;DIRE;N44;700000;6600000\n")
+    location = {"point": ["lookup('sites', site).x_deb", "lookup('sites', site).y_deb"], "crs": "EPSG:2154"}
+    attributes = {"location": location, "name": {"value": "lookup('sites', site).axe"}, "laneDirection": None}
+    definition = {
+        "profile": "datex2",
+        "settings": {"site": "marne"},
+        "tables": {"sites": {"file": "refDir.csv", "key": "code_pme", "delimiter": ";"}},
+        "entities": {"flow": {"attributes": attributes}},
+    }
+
+    checked = examine(adapter_file(definition), FOLDER / "samples/2-measured-v3.xml")
+
+    assert checked.entities[0]["location"]["value"]["coordinates"] == [3.0, 46.5]
+    assert checked.entities[0]["name"]["value"] == "N44"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.definition import load
-from adapters.errors import MappingError
+from adapters.errors import DefinitionError, MappingError
 from adapters.mapping import Mapper
 from adapters.mapping.compiler import compiled
 from adapters.mapping.expressions import MappingFunctions
@@ -248,3 +248,21 @@ def test_the_compiler_and_the_library_agree(text, record):
     theirs = outcome(lambda: parsed.search(record, jmespath.Options(custom_functions=functions)))
 
     assert ours == theirs
+
+
+def test_lambert_93_becomes_longitude_and_latitude(mapper):
+    made = mapper({"location": {"point": ["x", "y"], "crs": "EPSG:2154"}})
+
+    def point(x, y):
+        return made.entities({"name": "1", "x": x, "y": y})[0]["location"]["value"]["coordinates"]
+
+    assert point("700000", "6600000") == [3.0, 46.5]  # the origin of the projection, by its definition
+    assert point(798000.0, 6873000.0) == pytest.approx([4.3369, 48.9488], abs=0.01)
+    for x, y in (("1e300", "1"), (0, 0), (6600000, 700000)):
+        with pytest.raises(MappingError, match="is not where EPSG:2154 is used"):
+            point(x, y)
+
+
+def test_a_coordinate_system_that_is_none(mapper):
+    with pytest.raises(DefinitionError, match="crs: 'EPSG:nothing' is not a coordinate reference system"):
+        mapper({"location": {"point": ["x", "y"], "crs": "EPSG:nothing"}})

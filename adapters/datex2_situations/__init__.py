@@ -1,0 +1,1 @@
+"""DATEX II v2 and v3 situations."""
