@@ -132,11 +132,13 @@ def _notification_policy(settings: Settings) -> Policy:
 
 
 def _context_settings(settings: Settings) -> ContextSettings:
+    # By whatever name this machine is called: a broker does not fetch from itself.
+    own_urls = {settings.base_url, *(f"http://{name}:{settings.port}" for name in ("localhost", "127.0.0.1"))}
     return ContextSettings(
         public_url=settings.base_url,
         default=settings.default_context or None,
         preload=settings.contexts,
-        documents={f"{settings.base_url}{data_models.CONTEXT_PATH}": data_models.context()},
+        documents={f"{url}{data_models.CONTEXT_PATH}": data_models.context() for url in own_urls},
         allowed_networks=networks(settings.context_networks),
         timeout=settings.context_timeout,
     )
