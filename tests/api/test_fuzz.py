@@ -103,7 +103,10 @@ def test_no_failure_and_no_hang(broker, operation):
     )
     @given(case=cases(operation))
     def ask(case):
-        answer = case.call(base_url=f"{broker.url}/ngsi-ld/v1", timeout=SECONDS)
+        try:
+            answer = case.call(base_url=f"{broker.url}/ngsi-ld/v1", timeout=SECONDS)
+        except requests.ConnectionError as error:
+            raise AssertionError(f"{case.as_curl_command()}: {error}; the broker says:\n{broker.log()}") from None
         assert answer.status_code < 500 or answer.status_code in MEANT, (case.as_curl_command(), answer.text)
         if answer.status_code >= 400 and answer.status_code not in (411, 415) and operation.method != "head":
             problem = answer.json()
