@@ -53,7 +53,9 @@ async def test_other_kinds_keep_their_kind(api):
     for name, value in [("in", "urn:ngsi-ld:Floor:2"), ("doors", ["urn:ngsi-ld:Door:3"]), ("use", "lab")]:
         assert (await api.put(VALUE(name), value)).status == 204
         assert (await api.get(VALUE(name))).json == value
-    assert (await api.put(VALUE("label"), b'"Salon"', lang="fr", headers={"Content-Type": "application/json"})).status == 204
+    assert (
+        await api.put(VALUE("label"), b'"Salon"', lang="fr", headers={"Content-Type": "application/json"})
+    ).status == 204
     assert (await api.get(VALUE("label"))).json == {"fr": "Salon", "en": "Room"}
 
 
