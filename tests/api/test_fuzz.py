@@ -57,7 +57,11 @@ TEXTS = {
 }
 """Texts of the query languages, right and nearly right, that a schema cannot say."""
 
-OPERATIONS = [found.ok() for found in openapi.from_dict(document()).get_all_operations()]
+OPERATIONS = [
+    operation
+    for operation in (found.ok() for found in openapi.from_dict(document()).get_all_operations())
+    if "text/event-stream" not in str(operation.definition.raw)  # such an answer has no end to wait for
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
