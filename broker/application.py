@@ -37,6 +37,11 @@ class Application(FastAPI):
         else:
             await super().__call__(scope, receive, send)
 
+    def leave(self) -> None:
+        """Has the answers that go on for ever end, so that the server can."""
+        if self.api is not None:
+            self.state.services.streams.leave()
+
     def openapi(self) -> dict[str, Any]:
         """The document that `/openapi.json` gives and `/docs` shows: that of the NGSI-LD API."""
         return document()

@@ -71,8 +71,9 @@ class _Server(uvicorn.Server):
 
 
 async def _serve_here(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+    app = application(settings)
     config = uvicorn.Config(
-        application(settings),
+        app,
         http="httptools",
         ws="none",
         lifespan="on",
@@ -90,6 +91,7 @@ async def _serve_here(settings: Settings, listener: socket.socket, stop: asyncio
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
+    app.leave()
     stopping.cancel()
     await serving
     if not server.started:

@@ -18,8 +18,10 @@ from broker.history.marks import MARKS, Marks
 from broker.history.packing import Packer
 from broker.history.recorder import Recorder
 from broker.notifications.endpoints import EndpointPolicy
+from broker.notifications.events import Keeping
 from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
+from broker.notifications.streams import Streams
 from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
 from broker.store.mongo import MongoStore, StoreLimits
@@ -40,6 +42,7 @@ class Services:
     store: Store
     contexts: Contexts
     subscriptions: Subscriptions
+    streams: Streams
     history: History | None = None
     """The temporal evolution of entities; None where none is recorded."""
 
@@ -56,7 +59,8 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(contexts.close)
         await contexts.start()
         endpoints = EndpointPolicy(private=settings.endpoint_private, networks=networks(settings.endpoint_networks))
-        notifier = Notifier(mongo, store, contexts, _notification_policy(settings), endpoints)
+        keeping = Keeping(settings.events_age, settings.events_size)
+        notifier = Notifier(mongo, store, contexts, _notification_policy(settings), endpoints, keeping)
         stack.push_async_callback(notifier.close)
         stream_client = _client(settings, document_class=RawBSONDocument)
         stack.push_async_callback(stream_client.close)
@@ -87,7 +91,9 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         # Before the first write is accepted: from here on the log misses none.
         await changes.start()
         subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
-        yield Services(settings, mongo, store, contexts, subscriptions, history)
+        streams = Streams(mongo, changes, keeping, settings.events_streams)
+        stack.push_async_callback(streams.close)
+        yield Services(settings, mongo, store, contexts, subscriptions, streams, history)
 
 
 def _tenant_maker(store: MongoStore, settings: Settings) -> Callable[[str], Awaitable[None]]:

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     backlog_age: float = Field(86400.0, gt=0, description="Seconds after which a notification is given up.")
     backlog_size: int = Field(100_000, gt=0, description="Notifications that may wait for one subscription.")
     backlog_memory: int = Field(200, gt=0, description="Of these, how many are kept in memory.")
+    events_age: float = Field(3600.0, gt=0, description="Seconds for which events of followed subscriptions stay.")
+    events_size: int = Field(10_000, gt=0, description="Events that are kept of one subscription.")
+    events_streams: int = Field(1000, ge=0, description="Streams of events that a worker may have.")
+    events_heartbeat: float = Field(15.0, gt=0, description="Seconds after which an idle stream of events says so.")
+    events_patience: float = Field(30.0, gt=0, description="Seconds until a client that takes no events is dropped.")
     lease: float = Field(3.0, ge=0.5, description="Seconds of silence until another process follows the change log.")
 
     tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")

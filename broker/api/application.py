@@ -25,6 +25,7 @@ from broker.api.request import (
 )
 from broker.api.response import ROOT, Header, Response, problem, problem_details
 from broker.api.routes import RESOURCES
+from broker.api.streaming import StreamingResponse, stream
 from broker.clock import now
 from broker.services import Services
 from broker.store.store import StoreUnavailable
@@ -79,7 +80,10 @@ class Api:
             response.headers.append((b"ngsild-tenant", tenant))
         if (origin := headers.get(b"origin")) is not None:
             self._allow_origin(origin, response)
-        await self._send(response, headers, method, send)
+        if isinstance(response, StreamingResponse):
+            await stream(response, receive, send)
+        else:
+            await self._send(response, headers, method, send)
 
     async def _respond(self, scope: Scope, method: str, headers: dict[bytes, bytes], receive: Receive) -> Response:
         methods, ids = self._route(scope["raw_path"])

@@ -8,6 +8,7 @@ JSON = "application/json"
 JSON_LD = "application/ld+json"
 GEO_JSON = "application/geo+json"
 MERGE_PATCH = "application/merge-patch+json"
+EVENT_STREAM = "text/event-stream"
 
 PLAIN = (JSON, JSON_LD)
 """What most operations answer in, in the standard's order of preference."""

@@ -7,6 +7,7 @@ from broker.api import (
     contexts,
     discovery,
     entities,
+    events,
     identity,
     query_body,
     subscriptions,
@@ -23,6 +24,7 @@ RESOURCES: tuple[Resource, ...] = (
     *temporal.RESOURCES,
     *discovery.RESOURCES,
     *subscriptions.RESOURCES,
+    *events.RESOURCES,
     *contexts.RESOURCES,
     *identity.RESOURCES,
 )

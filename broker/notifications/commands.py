@@ -1,9 +1,9 @@
-"""What an operator may see and do about notifications that wait or were given up: backlog, replay, drop.
+"""What an operator may see and do about notifications that wait or were given up: backlog, replay, drop; and follow.
 
 A command is a document in a collection that the change log follows, so that it reaches the process that sends,
 whichever that is, in the order of the log, and waits for it where none is there.
 
-    notificationCommands   {_id, command: "replay" | "drop", t: tenant, s: subscription, at: Date}
+    notificationCommands   {_id, command: "replay" | "drop" | "follow", t: tenant, s: subscription, at: Date}
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from broker.store.tenants import DEFAULT_DATABASE
 COMMANDS = "notificationCommands"
 REPLAY = "replay"
 DROP = "drop"
+FOLLOW = "follow"
 
 _KEPT_SECONDS = 7 * 86400
 
@@ -75,6 +76,11 @@ async def replay(client: Client, tenant: str, subscription: str) -> None:
 async def drop(client: Client, tenant: str, subscription: str) -> None:
     """Removes what waits for a subscription. Its dead letters stay."""
     await _command(client, DROP, tenant, subscription)
+
+
+async def follow(client: Client, tenant: str, subscription: str) -> None:
+    """Has what is notified from now on kept for streams of events."""
+    await _command(client, FOLLOW, tenant, subscription)
 
 
 async def _command(client: Client, command: str, tenant: str, subscription: str) -> None:

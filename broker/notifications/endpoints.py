@@ -11,7 +11,9 @@ from broker.contexts.addresses import guarded_sockets
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.subscription import Endpoint
 
-SCHEMES = ("http", "https", "mqtt", "mqtts")
+SCHEMES = ("http", "https", "mqtt", "mqtts", "sse")
+EVENTS_SCHEME = "sse:"
+"""Of the endpoint of subscriptions that are followed as streams of events and not sent anywhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Journal:
 
     async def add(self, entries: Sequence[Entry]) -> list[Entry]:
         """Writes the entries; returns when they survive a crash, with those that were not there already."""
-        return await _insert(self._entries, entries, [_document(entry) for entry in entries])
+        return await _insert(self._entries, entries, [entry_document(entry) for entry in entries])
 
     def delivered(self, entries: Iterable[Entry]) -> None:
         """Notes that these need not be sent again."""
@@ -109,7 +109,8 @@ class Journal:
     async def give_up(self, entries: Sequence[Entry], reason: str) -> None:
         """Moves the entries to the dead letters."""
         now = datetime.now(UTC)
-        await _insert(self._dead, entries, [{**_document(entry), "gaveUp": now, "reason": reason} for entry in entries])
+        documents = [{**entry_document(entry), "gaveUp": now, "reason": reason} for entry in entries]
+        await _insert(self._dead, entries, documents)
         self.delivered(entries)
 
     async def waiting(self) -> AsyncIterator[tuple[str, str, int]]:
@@ -121,7 +122,7 @@ class Journal:
     async def read(self, tenant: str, subscription: str, after: int, limit: int) -> list[Entry]:
         """The next entries of a subscription, in order, after the one whose order is `after`."""
         cursor = self._entries.find({"t": tenant, "s": subscription, "n": {"$gt": after}}).sort("n", 1).limit(limit)
-        return [_entry(document) async for document in cursor]
+        return [entry_of(document) async for document in cursor]
 
     async def forget(self, tenant: str, subscription: str, *, dead: bool = True) -> None:
         """Removes all that waits for a subscription, and its dead letters."""
@@ -132,7 +133,7 @@ class Journal:
         """Moves so many dead letters back, the oldest first, with a new order and age; none when none are left."""
         chosen = self._dead.find({"t": tenant, "s": subscription}).sort("n", 1).limit(most)
         now = datetime.now(UTC)
-        entries = [replace(_entry(document), order=order(), at=now) async for document in chosen]
+        entries = [replace(entry_of(document), order=order(), at=now) async for document in chosen]
         if entries:
             await self.add(entries)
             await self._dead.delete_many({"_id": {"$in": [entry.key for entry in entries]}})
@@ -175,7 +176,8 @@ async def _insert(
     return list(entries)
 
 
-def _document(entry: Entry) -> Document:
+def entry_document(entry: Entry) -> Document:
+    """What is stored of an entry."""
     return {
         "_id": entry.key,
         "n": entry.order,
@@ -190,7 +192,8 @@ def _document(entry: Entry) -> Document:
     }
 
 
-def _entry(document: Document) -> Entry:
+def entry_of(document: Document) -> Entry:
+    """The entry of a stored document."""
     return Entry(
         key=document["_id"],
         order=document["n"],

@@ -16,10 +16,11 @@ from pymongo import AsyncMongoClient
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
 from broker.changelog.position import Lease, Position
 from broker.contexts import Contexts
-from broker.notifications.commands import COMMANDS, DROP, REPLAY
+from broker.notifications.commands import COMMANDS, DROP, FOLLOW, REPLAY
 from broker.notifications.data import of_change
 from broker.notifications.deliveries import Deliveries
-from broker.notifications.endpoints import EndpointPolicy
+from broker.notifications.endpoints import EVENTS_SCHEME, EndpointPolicy
+from broker.notifications.events import Events, Keeping
 from broker.notifications.journal import Entry, Journal, entry_key
 from broker.notifications.loading import subscriptions_at
 from broker.notifications.matching import selected, triggered
@@ -66,6 +67,7 @@ class Notifier:
         contexts: Contexts,
         policy: Policy | None = None,
         endpoints: EndpointPolicy | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         policy, endpoints = policy or Policy(), endpoints or EndpointPolicy()
         self._client = client
@@ -73,6 +75,7 @@ class Notifier:
         self._contexts = contexts
         self._registry = Registry()
         self._journal = Journal(client)
+        self._events = Events(client, keeping or Keeping())
         self._deliveries = Deliveries(client)
         self._senders = senders(policy, endpoints)
         self._post_office = PostOffice(self._journal, self._deliveries, self._senders, self._subscription, policy)
@@ -97,6 +100,7 @@ class Notifier:
             self._register(tenant, document)
         await asyncio.gather(*[self._refresh(one) for one in self._registry])
         await self._journal.begin(lease)
+        await self._events.begin()
         self._deliveries.begin()
         await self._post_office.begin(lease)
         for one in self._registry:
@@ -107,6 +111,7 @@ class Notifier:
         await self._periodic.end()
         await self._post_office.end()
         await self._deliveries.end()
+        await self._events.end()
         if self._lease is not None:
             await self._journal.end(self._lease)
         for task in (*self._refreshing.values(), *self._replays):
@@ -146,6 +151,7 @@ class Notifier:
                     logger.error("LOST: a notification of %s is larger than %d bytes", entry.subscription, _LARGEST)
                     self._deliveries.gave_up(entry.tenant, entry.subscription, 1)
         if fitting:
+            await self._events.add(fitting)
             for entry in await self._journal.add(fitting):
                 self._post_office.push(entry)
 
@@ -207,7 +213,9 @@ class Notifier:
         tenant, subscription_id = command["t"], command["s"]
         if self._registry.get(tenant, subscription_id) is None:
             return
-        if command["command"] == DROP:
+        if command["command"] == FOLLOW:
+            self._events.follow(tenant, subscription_id)
+        elif command["command"] == DROP:
             await self._post_office.drop(tenant, subscription_id)
         elif command["command"] == REPLAY:
             task = asyncio.create_task(self._replay(tenant, subscription_id), name=f"replay {subscription_id}")
@@ -245,6 +253,7 @@ class Notifier:
         self._registry.remove(tenant, subscription_id)
         self._periodic.remove(tenant, subscription_id)
         await self._post_office.forget(tenant, subscription_id)
+        await self._events.forget(tenant, subscription_id)
 
     def _register(self, tenant: str, document: Document) -> Registered | None:
         try:
@@ -257,6 +266,7 @@ class Notifier:
         names = self._contexts.known(tenant, subscription.context) or CORE
         one = registered(tenant, subscription, document["createdAt"], names)
         self._registry.put(one)
+        self._events.always(tenant, subscription.id, wanted=subscription.endpoint.uri.startswith(EVENTS_SCHEME))
         return one
 
     def _subscription(self, tenant: str, subscription_id: str) -> Subscription | None:

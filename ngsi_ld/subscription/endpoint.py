@@ -1,4 +1,7 @@
-"""Where notifications go (5.2.15): HTTP and HTTPS as in 6.3.8, MQTT and MQTTS as in 7.2."""
+"""Where notifications go (5.2.15): HTTP and HTTPS as in 6.3.8, MQTT and MQTTS as in 7.2.
+
+Beyond the standard, `sse:events` is the endpoint of those who go nowhere and are followed as a stream of events.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -12,6 +15,7 @@ from ngsi_ld.subscription.values import array, members, one_of, positive, shown,
 MEDIA_TYPES = ("application/json", "application/ld+json", "application/geo+json")
 MQTT_VERSIONS = ("mqtt3.1.1", "mqtt5.0")
 MQTT_QUALITIES = ("0", "1", "2")
+EVENTS_URI = "sse:events"
 
 _MEMBERS = ("uri", "accept", "timeout", "cooldown", "receiverInfo", "notifierInfo")
 _HTTP, _MQTT = ("http", "https"), ("mqtt", "mqtts")
@@ -93,6 +97,8 @@ def _pairs(endpoint: dict[str, Any], where: str, member: str) -> dict[str, str]:
 
 
 def _parse_uri(uri: str, accept: str, notifier_info: dict[str, str], where: str) -> MqttEndpoint | None:
+    if uri == EVENTS_URI:
+        return None
     parts = urlsplit(uri)
     scheme = parts.scheme.lower()
     if scheme not in _HTTP + _MQTT:
