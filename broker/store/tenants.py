@@ -92,8 +92,11 @@ class Tenants:
     async def existing(self, tenant: str) -> Database:
         """Its database, to read from; NonexistentTenant."""
         database = self.database(tenant)
-        if tenant not in self._ready and not await self._found(tenant, database) and tenant:
-            raise nonexistent_tenant(tenant)
+        if tenant not in self._ready and not await self._found(tenant, database):
+            if tenant:
+                raise nonexistent_tenant(tenant)
+            # It always exists, and a write that comes next must find its collection as it has to be.
+            await self.create(tenant)
         return database
 
     async def for_writing(self, tenant: str) -> Database:
