@@ -196,7 +196,7 @@ async def _aggregated(
     if names:
         aggregates = await history_of(request).aggregates(
             request.tenant,
-            [one.entity["_id"] for one in found],
+            [one.entity for one in found],
             Wanted(ask.time, names, ask.datasets),
             aggregation,
             request.services.settings.max_aggregation_periods,

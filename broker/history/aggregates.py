@@ -4,7 +4,7 @@ A bucket that lies within one period and within the range as a whole gives the s
 unwound row by row. What waits in the log is summed up by the same stages, and the two are added up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker.history.collections import Collections, of_entity
@@ -19,13 +19,16 @@ Periods = dict[tuple[int, int], Summary]
 
 
 async def aggregated(
-    collections: Collections, tenant: str, entity_ids: Sequence[str], wanted: Wanted, asked: Aggregation, most: int
+    collections: Collections, tenant: str, moves: Mapping[str, int], wanted: Wanted, asked: Aggregation, most: int
 ) -> dict[str, dict[Series, Periods]]:
     """By entity and series the summary of each period that has values, by the period's bounds in microseconds.
 
-    The periods begin with the range, or for each entity with its first value where the range has no start. Raises
-    InvalidRequest where a method does not apply, TooComplexQuery for more than `most` periods.
+    `moves` has the entities, see `reading.unmoved`. The periods begin with the range, or for each entity with its
+    first value where the range has no start. Raises InvalidRequest where a method does not apply, TooComplexQuery for
+    more than `most` periods.
     """
+
+    entity_ids = list(moves)
 
     async def compute() -> dict[str, dict[Series, Periods]]:
         if wanted.query.start is not None and wanted.query.timerel is not None:
@@ -37,7 +40,7 @@ async def aggregated(
                 found |= await _summed(collections, tenant, [entity_id], wanted, asked, extent[0], most)
         return found
 
-    return await unmoved(collections, tenant, entity_ids, compute)
+    return await unmoved(collections, tenant, moves, compute)
 
 
 async def _summed(

@@ -165,11 +165,12 @@ class History:
             return await rows_of(self._collections, tenant, entity, wanted)
 
     async def aggregates(
-        self, tenant: str, entity_ids: Sequence[str], wanted: Wanted, asked: Aggregation, most: int
+        self, tenant: str, entities: Sequence[Document], wanted: Wanted, asked: Aggregation, most: int
     ) -> dict[str, dict[Series, Periods]]:
         """See `aggregates.aggregated`."""
         with self._asking():
-            return await aggregated(self._collections, tenant, entity_ids, wanted, asked, most)
+            moves = {one["_id"]: one.get("moves", 0) for one in entities}
+            return await aggregated(self._collections, tenant, moves, wanted, asked, most)
 
     async def _correct(self, tenant: str, entity_id: str, attribute: str, instance_id: str, replaced: Replace) -> None:
         created, name = creation(instance_id), key(attribute)

@@ -1,6 +1,6 @@
 """Reading rows: of the buckets and of what waits in the log, only as many as are asked for."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -86,7 +86,7 @@ async def rows_of(collections: Collections, tenant: str, entity: Document, wante
             rows += series
         return rows
 
-    return await unmoved(collections, tenant, [entity["_id"]], read)
+    return await unmoved(collections, tenant, {entity["_id"]: entity.get("moves", 0)}, read)
 
 
 async def _packed(
@@ -117,20 +117,19 @@ async def _packed(
 
 
 async def unmoved(
-    collections: Collections, tenant: str, entity_ids: Sequence[str], read: Callable[[], Awaitable[_T]]
+    collections: Collections, tenant: str, moves: Mapping[str, int], read: Callable[[], Awaitable[_T]]
 ) -> _T:
-    """What `read` gives when no rows moved from the log to the buckets meanwhile; it is read again if they did."""
+    """What `read` gives when no rows of the entities moved from the log to the buckets meanwhile; else it reads again.
+
+    `moves` has the entities with how often rows of theirs had moved when they were found.
+    """
     entities = collections.entities(tenant)
-
-    async def moves() -> list[Any]:
-        found = entities.find({"_id": {"$in": list(entity_ids)}}, {"moves": 1}, batch_size=len(entity_ids) + 1)
-        return sorted([(one["_id"], one.get("moves", 0)) async for one in found])
-
-    before = await moves()
+    before = dict(moves)
     for _ in range(_RETRIES):
         result = await read()
-        after = await moves()
-        if after == before:
+        found = entities.find({"_id": {"$in": list(before)}}, {"moves": 1}, batch_size=len(before) + 1)
+        after = {one["_id"]: one.get("moves", 0) async for one in found}
+        if all(after.get(entity_id, 0) == number for entity_id, number in before.items()):
             break
-        before = after
+        before = {entity_id: after.get(entity_id, 0) for entity_id in before}
     return result

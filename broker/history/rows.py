@@ -13,7 +13,6 @@ from typing import Any
 
 from broker.store import documents
 from ngsi_ld.attributes import KINDS
-from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.entity import Entity
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.expansion import EntityTemporal
@@ -115,12 +114,12 @@ def instance(one: Row, attribute: str) -> Document:
         made["datasetId"] = one["d"]
     if "w" not in one:
         copied = attribute == SCOPE and one["t"] == created
-        made["observedAt"] = system_time(one["t"]) if copied else instants.show(one["t"])
-    made["createdAt"] = system_time(created)
-    made["modifiedAt"] = system_time(one["m"]) if "m" in one else made["createdAt"]
+        made["observedAt"] = instants.show_milliseconds(one["t"]) if copied else instants.show(one["t"])
+    made["createdAt"] = instants.show_milliseconds(created)
+    made["modifiedAt"] = instants.show_milliseconds(one["m"]) if "m" in one else made["createdAt"]
     made["instanceId"] = instance_id(one)
     if "x" in one:
-        made["deletedAt"] = system_time(one["x"])
+        made["deletedAt"] = instants.show_milliseconds(one["x"])
     made.update(one.get("h", {}))
     return made
 
@@ -145,11 +144,6 @@ def creation(instance_id: str) -> int | None:
         return int(instance_id.removeprefix(INSTANCE_URN), 16) if instance_id.startswith(INSTANCE_URN) else None
     except ValueError:
         return None
-
-
-def system_time(number: int) -> str:
-    """A system time as the broker shows them: `2026-11-23T17:02:01.250Z`."""
-    return format_date_time(instants.instant(number))
 
 
 def series(one: Row) -> str:

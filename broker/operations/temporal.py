@@ -99,8 +99,6 @@ async def one_entity(history: History, tenant: str, entity: Document, ask: Tempo
         selects(selector, Entity(entity["_id"], entity["types"])) for selector in ask.query.selectors
     ):
         return None
-    if not await _has_instance(history, tenant, entity, ask):
-        return None
     if not await _holds(history, tenant, entity, ask.query, ask.time, now):
         return None
     valid: list[Row] | None = None
@@ -110,23 +108,26 @@ async def one_entity(history: History, tenant: str, entity: Document, ask: Tempo
             return None
     keys = {one.partition("\n")[0] for one in entity.get("series", ())}
     shown = {name for name in keys if ask.shows(name)}
-    if ask.datasets is None and not (shown and ask.rows_too):
-        return Found(entity, [], sorted(shown))
-    bounded = ask.limit if valid is None else None
-    wanted = Wanted(
-        ask.time,
-        shown - {SCOPE} if valid is not None else shown,
-        ask.datasets,
-        bounded if ask.rows_too else _ANY,
-        latest=ask.time.last_n is not None,
-    )
-    rows = await history.rows(tenant, entity, wanted)
+    rows: list[Row] = []
+    if shown and (ask.rows_too or ask.datasets is not None):
+        wanted = Wanted(
+            ask.time,
+            shown if valid is None else shown - {SCOPE},
+            ask.datasets,
+            None if valid is not None else ask.limit if ask.rows_too else _ANY,
+            latest=ask.time.last_n is not None,
+        )
+        rows = await history.rows(tenant, entity, wanted)
     if valid is not None:
         rows = _within(rows, valid, ask)
-        if ask.shows(SCOPE):
-            rows += valid
     if ask.datasets is not None and not any(row["a"] != SCOPE for row in rows):
         return None
+    if not _tells(rows, ask) and not await _has_instance(history, tenant, entity, ask):
+        return None
+    if valid is not None and ask.shows(SCOPE):
+        rows += valid
+    if not ask.rows_too:
+        return Found(entity, [], sorted(shown))
     return Found(entity, rows, sorted({row["a"] for row in rows}))
 
 
@@ -151,6 +152,11 @@ def cut(found: Sequence[Found], ask: TemporalAsk, most: int) -> Cut | None:
         one.rows[:] = kept
         times += [moment(row, named) for row in kept]
     return Cut(min(times), max(times)) if times else None
+
+
+def _tells(rows: list[Row], ask: TemporalAsk) -> bool:
+    """Whether what is shown of an entity has an instance in the interval of an attribute that it must have (S1)."""
+    return bool(rows) if ask.required is None else any(row["a"] in ask.required for row in rows)
 
 
 async def _has_instance(history: History, tenant: str, entity: Document, ask: TemporalAsk) -> bool:

@@ -31,10 +31,24 @@ def read(text: str) -> int:
     return micros(parsed)
 
 
-@lru_cache(maxsize=8192)
 def show(number: int) -> str:
     """The canonical text: `2026-11-23T17:02:00Z`, `2026-11-23T17:02:00.25Z`."""
-    shown = instant(number)
-    text = shown.strftime("%Y-%m-%dT%H:%M:%S") if shown.year > 999 else shown.replace(tzinfo=None).isoformat()[:19]
-    fraction = f".{shown.microsecond:06d}".rstrip("0").rstrip(".")
-    return f"{text}{fraction}Z"
+    days, rest = divmod(number, DAY)
+    seconds, fraction = divmod(rest, SECOND)
+    minutes, seconds = divmod(seconds, 60)
+    text = f"{_day(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+    return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else f"{text}Z"
+
+
+def show_milliseconds(number: int) -> str:
+    """The text of a system time, of constant width: `2026-11-23T17:02:00.250Z`."""
+    days, rest = divmod(number // 1000, DAY // 1000)
+    seconds, fraction = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{_day(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{fraction:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _day(days: int) -> str:
+    # Texts are put together from parts, since there may be tens of thousands of instants in one answer.
+    return (_EPOCH + timedelta(days=days)).date().isoformat()

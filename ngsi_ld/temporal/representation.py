@@ -61,11 +61,12 @@ def render_normalized(evolution: Evolution, names: Names, view: View) -> dict[st
 def render_values(evolution: Evolution, names: Names, view: View, timeproperty: str) -> dict[str, Any]:
     """Each attribute as pairs of value and time; an instance without `timeproperty` has no pair."""
     rendered = _entity_members(evolution, names, view)
+    simplified = View(form=Form.SIMPLIFIED, languages=view.languages)
     for iri, listed in evolution.attributes.items():
         parts = []
         for (dataset_id, kind), several in _by_dataset(listed).items():
             pairs = [
-                [_value(one, names, view), cast("dict[str, Any]", one)[timeproperty]]
+                [_value(one, names, simplified), cast("dict[str, Any]", one)[timeproperty]]
                 for one in several
                 if timeproperty in one
             ]
@@ -136,8 +137,7 @@ def _instance(one: Instance, names: Names, view: View) -> dict[str, Any]:
 def _value(one: Instance, names: Names, view: View) -> Any:
     if "deletedAt" in one:
         return {"languageMap": {"@none": NULL}} if one["type"] == "LanguageProperty" else NULL
-    simplified = View(form=Form.SIMPLIFIED, languages=view.languages)
-    return render_instance(one, names, simplified)
+    return render_instance(one, names, view)
 
 
 def _by_dataset(listed: list[Instance]) -> dict[tuple[str | None, str], list[Instance]]:

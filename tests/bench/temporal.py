@@ -1,0 +1,183 @@
+"""`make bench-temporal`: how large the history is, how fast it is taken in and read, whatever its size.
+
+    python -m tests.bench.temporal [--instances 1700000] [--sparse]
+
+Entities of five numeric attributes with a value each 15 minutes for 31 days, as many as the number of instances gives,
+and one entity with a year of them. They come in as clients send them, a day of an entity in a request, and are read as
+clients ask; the recorder's own path is measured by `make bench` with and without BEFFROI_HISTORY. `--sparse` has a
+value each four hours instead.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from pymongo import AsyncMongoClient
+
+from broker.embedded import EmbeddedMongo
+from tests.conftest import BEFFROI, free_port
+
+ATTRIBUTES = ("temperature", "relativeHumidity", "activePower", "illuminance", "noiseLevel")
+DAYS = 31
+YEAR = 365
+START = datetime(2025, 1, 1, tzinfo=UTC)
+READERS = 8
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of one entity: what one request brings."""
+
+    entity: int
+    day: int
+    step: timedelta
+
+    def body(self) -> bytes:
+        """The EntityTemporal: values that wander as measured ones do, each with its unit."""
+        values = random.Random(self.entity * 1000 + self.day)
+        attributes: dict[str, Any] = {}
+        for number, name in enumerate(ATTRIBUTES):
+            level, instances = 20.0 + 7 * number, []
+            moment = START + timedelta(days=self.day)
+            for _ in range(timedelta(days=1) // self.step):
+                level += values.gauss(0, 0.3)
+                observed_at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+                instances.append(
+                    {"type": "Property", "value": round(level, 1), "unitCode": "CEL", "observedAt": observed_at}
+                )
+                moment += self.step
+            attributes[name] = instances
+        return orjson.dumps({"id": entity_id(self.entity), "type": "Sensor", **attributes})
+
+
+def entity_id(number: int) -> str:
+    """The id of an entity; number 0 has a year."""
+    return f"urn:ngsi-ld:Sensor:chalons-{number:05d}"
+
+
+def days(instances: int, step: timedelta) -> Iterator[Day]:
+    """What is loaded, in the order of time."""
+    each = len(ATTRIBUTES) * (timedelta(days=1) // step)
+    entities = max(1, (instances - YEAR * each) // (DAYS * each))
+    for day in range(YEAR):
+        yield from (Day(number, day, step) for number in range(1 + (entities if day < DAYS else 0)))
+
+
+async def loaded(session: aiohttp.ClientSession, url: str, instances: int, step: timedelta) -> tuple[int, float]:
+    """How many instances were taken in, and in how many seconds."""
+    waiting = days(instances, step)
+    number = 0
+    began = time.perf_counter()
+
+    async def send() -> None:
+        nonlocal number
+        for day in waiting:
+            headers = {"Content-Type": "application/json"}
+            async with session.post(f"{url}/temporal/entities", data=day.body(), headers=headers) as answer:
+                assert answer.status in (201, 204), await answer.text()
+            number += len(ATTRIBUTES) * (timedelta(days=1) // day.step)
+
+    await asyncio.gather(*(send() for _ in range(READERS)))
+    return number, time.perf_counter() - began
+
+
+def between(first: int, last: int) -> str:
+    """The parameters of the days from `first` to before `last`."""
+    at, end = ((START + timedelta(days=day)).strftime("%Y-%m-%dT%H:%M:%SZ") for day in (first, last))
+    return f"timerel=between&timeAt={at}&endTimeAt={end}"
+
+
+ONE = f"/temporal/entities/{entity_id(0)}?attrs=temperature"
+HUNDRED = "/temporal/entities?type=Sensor&attrs=temperature&limit=100"
+DAILY = "&options=aggregatedValues&aggrMethods=avg&aggrPeriodDuration=P1D"
+READS = {
+    "one attribute, one day": f"{ONE}&{between(20, 21)}&options=temporalValues",
+    "one attribute, one month": f"{ONE}&{between(0, 31)}&options=temporalValues",
+    "one attribute, one year": f"{ONE}&{between(0, YEAR)}&options=temporalValues",
+    "daily averages of a month": f"{ONE}&{between(0, 31)}{DAILY}",
+    "daily averages of a year": f"{ONE}&{between(0, YEAR)}{DAILY}",
+    "hourly averages of a month": f"{ONE}&{between(0, 31)}{DAILY.replace('P1D', 'PT1H')}",
+    "daily averages of a month, Paris": f"{ONE}&{between(0, 31)}{DAILY}&timezone={quote('Europe/Paris', safe='')}",
+    "100 entities: daily averages of a month": f"{HUNDRED}&{between(0, 31)}{DAILY}",
+    "100 entities: lastN=10": f"{HUNDRED}&timerel=after&timeAt=2025-01-01T00:00:00Z&lastN=10",
+}
+
+
+async def read(session: aiohttp.ClientSession, url: str, what: str, times: int = 15) -> tuple[float, int]:
+    """The median in milliseconds of asking one after the other, and the size of the answer in bytes."""
+    took, size = [], 0
+    for _ in range(times):
+        began = time.perf_counter()
+        async with session.get(url + what) as answer:
+            body = await answer.read()
+            assert answer.status in (200, 206), body
+        took.append(time.perf_counter() - began)
+        size = len(body)
+    return statistics.median(took) * 1000, size
+
+
+async def on_disk(uri: str) -> dict[str, int]:
+    """Bytes that the collections of the history and their indexes take, once all is written out."""
+    async with AsyncMongoClient[dict[str, Any]](uri) as client:
+        await client.admin.command("fsync")
+        sizes = {}
+        for name in ("history", "historyLog", "historyEntities"):
+            stages: list[dict[str, Any]] = [{"$collStats": {"storageStats": {}}}]
+            async for one in await client.beffroi[name].aggregate(stages):
+                sizes[name] = one["storageStats"]["storageSize"] + one["storageStats"]["totalIndexSize"]
+                free = one["storageStats"]["wiredTiger"]["block-manager"]["file bytes available for reuse"]
+                sizes[f"{name}, free for reuse"] = free
+        return sizes
+
+
+async def main() -> None:
+    """Loads, measures, prints the table."""
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    arguments.add_argument("--instances", type=int, default=1_700_000)
+    arguments.add_argument("--sparse", action="store_true")
+    asked = arguments.parse_args()
+    step = timedelta(hours=4) if asked.sparse else timedelta(minutes=15)
+    with tempfile.TemporaryDirectory(prefix="beffroi-bench-") as directory:
+        async with EmbeddedMongo(directory, cache_gb=1) as uri, aiohttp.ClientSession() as session:
+            port = free_port()
+            command = [str(BEFFROI), "serve", "--port", str(port), "--mongo-uri", uri, "--log-level", "warning"]
+            process = await asyncio.create_subprocess_exec(*command, "--max-temporal-instances", "50000")
+            try:
+                await ready(session, port)
+                url = f"http://127.0.0.1:{port}/ngsi-ld/v1"
+                number, seconds = await loaded(session, url, asked.instances, step)
+                print(f"{number} instances in {seconds:.0f} s: {number / seconds:.0f}/s")
+                for name, size in (await on_disk(uri)).items():
+                    print(f"{name:40s} {size / 1e6:8.1f} MB {size / number:6.1f} bytes an instance")
+                for name, what in READS.items():
+                    milliseconds, size = await read(session, url, what)
+                    print(f"{name:40s} {milliseconds:8.1f} ms {size / 1000:8.1f} kB")
+            finally:
+                process.terminate()
+                await process.wait()
+
+
+async def ready(session: aiohttp.ClientSession, port: int) -> None:
+    """Returns when the broker answers."""
+    while True:
+        try:
+            async with session.get(f"http://127.0.0.1:{port}/health/ready") as answer:
+                if answer.status == 200:
+                    return
+        except aiohttp.ClientError:
+            pass
+        await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
