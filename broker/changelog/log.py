@@ -239,8 +239,10 @@ class ChangeLog:
                     token, cluster_time = one.token, one.cluster_time
             self._drained.set()
             if batch:
-                for consumer in self._consumers:
-                    await consumer.handle(batch)
+                # Each waits for the disk; a slow one holds up the next batch, but not the others with this one.
+                async with asyncio.TaskGroup() as group:
+                    for consumer in self._consumers:
+                        group.create_task(consumer.handle(batch))
                 self._token_is_new = True
             self._token = token
             if cluster_time is not None:

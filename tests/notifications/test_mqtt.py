@@ -62,6 +62,28 @@ async def listening(port, topic=TOPIC, **options):
         task.cancel()
 
 
+@contextlib.asynccontextmanager
+async def reachable_at(port, inner):
+    """A way to the broker at `inner`, which opens when whoever listens there is ready."""
+
+    async def copy(reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def pass_on(reader, writer):
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", inner)
+        await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+
+    server = await asyncio.start_server(pass_on, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("version", ["mqtt3.1.1", "mqtt5.0"])
 @pytest.mark.parametrize("quality", ["0", "1", "2"])
 async def test_versions_and_qualities(broker, tmp_path, version, quality):
@@ -150,7 +172,7 @@ async def test_tls(broker, tmp_path, monkeypatch):
 
 
 async def test_a_broker_that_is_away_gets_everything_in_order_when_it_is_back(broker, tmp_path):
-    port = free_port()
+    port, inner = free_port(), free_port()
     info = [{"key": "MQTT-QoS", "value": "1"}]
     await broker.subscribe(f"mqtt://127.0.0.1:{port}/{TOPIC}", endpoint={"notifierInfo": info})
     for value in range(5):
@@ -158,7 +180,11 @@ async def test_a_broker_that_is_away_gets_everything_in_order_when_it_is_back(br
     await asyncio.sleep(0.3)
 
     retained = ["allow_anonymous true", "persistence false"]
-    async with mosquitto(tmp_path, port, *retained) as process, listening(port) as messages:
+    async with (
+        mosquitto(tmp_path, inner, *retained) as process,
+        listening(inner) as messages,
+        reachable_at(port, inner),
+    ):
         seen = []
         async with asyncio.timeout(10):
             while 4 not in seen:
@@ -167,8 +193,8 @@ async def test_a_broker_that_is_away_gets_everything_in_order_when_it_is_back(br
         process.kill()
         await process.wait()
     await broker.put("urn:ngsi-ld:T:1", speed=5)
-    async with mosquitto(tmp_path, port), listening(port) as messages:
-        message, _ = await asyncio.wait_for(messages.get(), 5)
+    async with mosquitto(tmp_path, inner), listening(inner) as messages, reachable_at(port, inner):
+        message, _ = await asyncio.wait_for(messages.get(), 10)
 
     assert sorted(set(seen)) == seen[-len(set(seen)) :]
     assert message["body"]["data"][0]["speed"]["value"] == 5
