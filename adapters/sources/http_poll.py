@@ -4,9 +4,11 @@ size does not matter."""
 import asyncio
 import contextlib
 import logging
+import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
@@ -23,13 +25,15 @@ from adapters.sources.paging import Following, PageOptions, Pages, Since, SinceO
 from adapters.sources.refusals import RefusedError
 
 _log = logging.getLogger("beffroi.adapter.http_poll")
+_DATE = re.compile(r"\{date([+-]\d{1,4})?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPollOptions:
     """`interval`: seconds from the beginning of one poll to the next. `times`: polls before the source ends, 0 for no
-    end. `max_bytes`: a longer body is refused whole. API keys are `headers` or `parameters`. `page`: how a page leads
-    to the next; `since`: what a poll asks for after what the last one saw (adapters/sources/paging.py)."""
+    end. `parameters`: empty ones are not sent; {date} in one is today, {date-7} a week ago (UTC). API keys are headers
+    or parameters. `max_bytes`: a longer body is refused whole. `page`: how a page leads to the next; `since`: what a
+    poll asks for after what the last one saw (adapters/sources/paging.py)."""
 
     url: str
     interval: float = 60.0
@@ -130,7 +134,7 @@ class HttpPollSource:
         """Writes the body; None where nothing changed (304)."""
         options = self._options
         # the URL of a next page is complete; parameters are added to our own only
-        parameters = {} if following.url else dict(options.parameters) | dict(following.parameters)
+        parameters = {} if following.url else _dated(options.parameters) | dict(following.parameters)
         if self._since and not following.url:
             parameters |= dict(self._since.parameters())
         headers = await self._authorization.headers(session)
@@ -182,6 +186,15 @@ class _Answer:
 
     validators: dict[str, str]
     link: str | None
+
+
+def _dated(parameters: Mapping[str, str]) -> dict[str, str]:
+    today = datetime.now(UTC).date()
+
+    def date(match: re.Match[str]) -> str:
+        return (today + timedelta(days=int(match.group(1) or 0))).isoformat()
+
+    return {name: _DATE.sub(date, value) for name, value in parameters.items() if value}
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """A peer broker, and adapters as users run them."""
 
+import re
+
 import pytest
 import yaml
 
@@ -57,7 +59,7 @@ def log(tmp_path):
 
 @pytest.fixture
 def tenant(request):
-    return request.node.name.removeprefix("test_").replace("[", "_").replace("]", "")[:40]
+    return re.sub(r"[^A-Za-z0-9]", "_", request.node.name.removeprefix("test_"))[:40]
 
 
 @pytest.fixture

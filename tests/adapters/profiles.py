@@ -29,6 +29,9 @@ SETTINGS = {
             "controlledProperty": {"const": "waterFlow", "static": True},
         },
     },
+    "access_points": {"url": "http://127.0.0.1:1/stat/device"},
+    "open311": {"url": "http://127.0.0.1:1"},
+    "enedis": {"path": "/tmp"},
     "sensorthings": {"url": "http://127.0.0.1:1/v1.1"},
 }
 """What a profile needs besides a site."""

@@ -1,0 +1,1 @@
+"""Public Wi-Fi access points."""

@@ -1,0 +1,1 @@
+"""Video protection: the state of equipment and counts, never images."""
