@@ -48,4 +48,4 @@ def canonical_date_time(text: str) -> str:
 
 def format_date_time(instant: datetime) -> str:
     """System times: `2026-11-23T17:02:01.250Z`, to the millisecond, of constant width so that texts sort by time."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
