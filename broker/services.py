@@ -17,6 +17,7 @@ from broker.history.history import History
 from broker.history.marks import MARKS, Marks
 from broker.history.packing import Packer
 from broker.history.recorder import Recorder
+from broker.notifications import metrics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.events import Keeping
 from broker.notifications.notifier import Notifier
@@ -88,6 +89,7 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
                 timeout=settings.history_timeout,
             )
         stack.push_async_callback(changes.stop)
+        metrics.watch(lambda: notifier.backlog, lambda: changes.following, lambda: changes.lag)
         # Before the first write is accepted: from here on the log misses none.
         await changes.start()
         subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)

@@ -36,6 +36,8 @@ _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _QUEUED = 2000
 _BATCH = 500
 _POLL_SECONDS = 0.05
+_GATHER_SECONDS = 0.003
+_AT_HAND_SECONDS = 0.0001
 _LEAVE_SECONDS = 2.0
 _HISTORY_LOST = frozenset({136, 222, 280, 286})
 """CappedPositionLost, CloseChangeStream, ChangeStreamFatalError, ChangeStreamHistoryLost."""
@@ -87,6 +89,8 @@ class ChangeLog:
         self._moved = asyncio.Event()
         self._token: Document | None = None
         self._token_is_new = False
+        self._read_to: Timestamp | None = None
+        self._read_at = 0.0
         self.following = False
         """Whether this process is the one that follows the log."""
 
@@ -102,6 +106,18 @@ class ChangeLog:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+    @property
+    def lag(self) -> float:
+        """Seconds that this process is behind the writes: of the oldest change in hand, else of the last look for one.
+
+        0 where another process follows the log.
+        """
+        if not self.following:
+            return 0.0
+        if self._read_to is not None and self._passed is not None and self._passed < self._read_to:
+            return max(0.0, time.time() - self._passed.time)
+        return time.monotonic() - self._read_at
 
     async def passed(self, cluster_time: Timestamp, timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - a plain limit
         """Waits until every change up to `cluster_time` has been handled, here or elsewhere; False on `timeout`."""
@@ -155,7 +171,8 @@ class ChangeLog:
     async def _follow(self, position: Position) -> None:
         self._queue.clear()
         self._token, self._token_is_new = position.token, False
-        self._passed = position.cluster_time
+        self._passed = self._read_to = position.cluster_time
+        self._read_at = time.monotonic()
         begun: list[Consumer] = []
         try:
             stream, position = await self._opened(position)
@@ -209,17 +226,26 @@ class ChangeLog:
         return await open_stream(self._stream_client, self._collections, position), position
 
     async def _read(self, stream: AsyncChangeStream[Document]) -> None:
+        fetched = 0.0
         while stream.alive:
             if len(self._queue) >= _QUEUED:
                 self._drained.clear()
                 await self._drained.wait()
+            asked = time.monotonic()
             event = await stream.try_next()
+            self._read_at = time.monotonic()
             if event is not None:
                 change = decode(event)
                 self._queue.append(plain(event["_id"]) if change is None else change)
+                self._read_to = event["clusterTime"]
             elif stream.resume_token is not None:
                 self._queue.append(plain(stream.resume_token))
             self._filled.set()
+            if self._read_at - asked >= _AT_HAND_SECONDS:
+                # MongoDB was asked. Where changes come thick and fast, let some gather: a command costs the same.
+                pause, fetched = fetched + _GATHER_SECONDS - self._read_at, self._read_at
+                if pause > 0:
+                    await asyncio.sleep(pause)
         raise RuntimeError("MongoDB closed the change stream")
 
     async def _apply(self) -> None:
@@ -238,17 +264,40 @@ class ChangeLog:
                     batch.append(one)
                     token, cluster_time = one.token, one.cluster_time
             self._drained.set()
+            stopped = False
             if batch:
-                # Each waits for the disk; a slow one holds up the next batch, but not the others with this one.
-                async with asyncio.TaskGroup() as group:
-                    for consumer in self._consumers:
-                        group.create_task(consumer.handle(batch))
+                stopped = await self._hand_over(batch)
                 self._token_is_new = True
             self._token = token
             if cluster_time is not None:
                 self._passed = cluster_time
                 self._moved.set()
                 self._moved = asyncio.Event()
+            if stopped:
+                raise asyncio.CancelledError
+
+    async def _hand_over(self, batch: list[Change]) -> bool:
+        """Has all consumers take the batch; whether the following was stopped meanwhile.
+
+        Each waits for the disk; a slow one holds up the next batch, but not the others with this one. A stop gives them
+        a moment: what was broken off half-way would be done again by the next process, and sent twice.
+        """
+        handling = [asyncio.create_task(consumer.handle(batch)) for consumer in self._consumers]
+        stopped = False
+        if handling:
+            try:
+                await asyncio.wait(handling)
+            except asyncio.CancelledError:
+                stopped = True
+                _, late = await asyncio.wait(handling, timeout=_LEAVE_SECONDS)
+                for task in late:
+                    task.cancel()
+                if late:
+                    await asyncio.wait(late)
+                    raise
+        for task in handling:
+            task.result()
+        return stopped
 
     async def _keep_lease(self) -> None:
         """Renews the lease in time; moves the stored position on soon after changes, seldom without any."""

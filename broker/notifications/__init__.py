@@ -12,6 +12,9 @@ post_office.py   all outboxes, and the limits per endpoint
 message.py       a notification as it leaves: body and headers
 senders/         how it travels: HTTP, MQTT
 endpoints.py     where it may go
+events.py        what was notified of late, kept for streams
+streams.py       following a subscription as a stream of events, in any process
 deliveries.py    what became of it: timesSent, lastFailure … of each subscription
 commands.py      what an operator may do: backlog, replay, drop
+metrics.py       what Prometheus is told
 """

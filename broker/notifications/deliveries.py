@@ -20,6 +20,7 @@ from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.errors import PyMongoError
 
 from broker.changelog.changes import Document
+from broker.notifications import metrics
 from broker.store.tenants import DEFAULT_DATABASE
 from ngsi_ld.datetimes import format_date_time
 
@@ -76,6 +77,7 @@ class Deliveries:
 
     def succeeded(self, tenant: str, subscription: str) -> None:
         """A notification was delivered just now."""
+        metrics.SENT.inc()
         pending = self._of(tenant, subscription)
         pending.added["timesSent"] = pending.added.get("timesSent", 0) + 1
         pending.latest["status"] = "ok"
@@ -83,6 +85,7 @@ class Deliveries:
 
     def failed(self, tenant: str, subscription: str, error: str) -> None:
         """An attempt to deliver a notification failed just now."""
+        metrics.FAILED.inc()
         pending = self._of(tenant, subscription)
         for counter in ("timesSent", "timesFailed"):
             pending.added[counter] = pending.added.get(counter, 0) + 1
@@ -91,6 +94,7 @@ class Deliveries:
 
     def gave_up(self, tenant: str, subscription: str, count: int) -> None:
         """So many notifications went to the dead letters."""
+        metrics.GIVEN_UP.inc(count)
         pending = self._of(tenant, subscription)
         pending.added["gaveUp"] = pending.added.get("gaveUp", 0) + count
         pending.times["lastGiveUp"] = time.time()

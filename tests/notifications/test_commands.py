@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from notifying import QUICK, running
 
@@ -86,3 +87,27 @@ async def test_no_broker_no_traceback(program, tmp_path):
     assert code == 1
     assert err.startswith("The MongoDB of --mongo-uri does not answer: ")
     assert "Traceback" not in err
+
+
+async def test_metrics_of_notifications(own_broker, receiver):
+    own = f"{own_broker.url}/ngsi-ld/v1"
+    async with aiohttp.ClientSession() as session:
+        for url in (receiver.url, "http://127.0.0.1:9/"):
+            body = {"type": "Subscription", "entities": [{"type": "T"}], "notification": {"endpoint": {"uri": url}}}
+            async with session.post(f"{own}/subscriptions", json=body) as answer:
+                assert answer.status == 201
+        entity = {"id": "urn:ngsi-ld:T:1", "type": "T", "speed": {"type": "Property", "value": 1}}
+        async with session.post(f"{own}/entities", json=entity) as answer:
+            assert answer.status == 201
+        await receiver.until(1)
+        await asyncio.sleep(0.5)
+
+        async with session.get(f"{own_broker.url}/metrics") as answer:
+            lines = dict(line.rsplit(" ", 1) for line in (await answer.text()).splitlines() if line[0] != "#")
+
+    assert float(lines["beffroi_notifications_sent_total"]) == 1
+    assert float(lines["beffroi_notifications_failed_total"]) >= 1
+    assert float(lines["beffroi_notifications_given_up_total"]) == 0
+    assert float(lines["beffroi_notifications_backlog"]) == 1
+    assert float(lines["beffroi_changelog_following"]) == 1
+    assert 0 <= float(lines["beffroi_changelog_lag_seconds"]) < 5
