@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3 python3.12 python3.13,$(she
 BIN := .venv/bin
 SOURCES := ngsi_ld broker adapters beffroi data-models tests
 
-.PHONY: help install run test lint format bench bench-adapters conformance lock clean
+.PHONY: help install run test drill lint format bench bench-notifications bench-adapters conformance lock clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -23,6 +23,9 @@ run: install  ## start MongoDB, the broker on port 1026 and the demonstration; C
 test: install  ## run the whole test suite
 	$(BIN)/python -m pytest
 
+drill: install  ## kill the broker and MongoDB at random for minutes and see that nothing is lost: make drill [DRILL="--seed 7"]
+	$(BIN)/python -m tests.faults.drill $(DRILL)
+
 lint: install  ## style and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -34,6 +37,9 @@ format: install  ## rewrite the code in the house style
 
 bench: install  ## measure the broker beside its floor, in one run
 	$(BIN)/python -m tests.bench
+
+bench-notifications: install  ## latency and rate of notifications, also with dead endpoints among the living
+	$(BIN)/python -m tests.bench.notifications
 
 bench-adapters: install  ## records a second that the adapters map and deliver, beside the floor
 	$(BIN)/python -m tests.bench.adapters
