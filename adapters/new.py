@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import orjson
 import yaml
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 import data_models
 from adapters.check import examine

@@ -7,9 +7,9 @@ from math import asin, atan2, cos, degrees, radians, sin, sqrt
 from typing import Any
 
 import numpy as np
-import shapely  # type: ignore[import-untyped]
-from shapely.geometry import shape  # type: ignore[import-untyped]
-from shapely.geometry.base import BaseGeometry as Shape  # type: ignore[import-untyped]
+import shapely
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry as Shape
 
 from ngsi_ld.geojson import Geometry
 

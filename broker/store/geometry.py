@@ -7,7 +7,7 @@ MongoDB refuses the whole write for one. So such a geometry is indexed as a repa
 from typing import Any
 
 import orjson
-import shapely  # type: ignore[import-untyped]
+import shapely
 
 Geometry = dict[str, Any]
 """A GeoJSON geometry: `{"type": "Point", "coordinates": [4.36, 48.95]}`."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pyld.context_resolver import ContextResolver  # type: ignore[import-untyped]
-from pyld.jsonld import JsonLdError, JsonLdProcessor  # type: ignore[import-untyped]
+from pyld.context_resolver import ContextResolver
+from pyld.jsonld import JsonLdError, JsonLdProcessor
 
 from ngsi_ld.context.core import CORE_TERMS, CORE_URL, DEFAULT_VOCABULARY, is_core_url
 from ngsi_ld.context.documents import JSON, context_objects, is_keyword, term_error

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
-import shapely  # type: ignore[import-untyped]
+import shapely
 
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.geojson import Geometry, check_coordinates

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import aiomqtt
 import orjson
-from amqtt.broker import Broker  # type: ignore[import-untyped]
+from amqtt.broker import Broker
 
 from beffroi.demo.inventory import entity_id
 from beffroi.demo.ledger import Ledger

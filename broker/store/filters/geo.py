@@ -10,7 +10,7 @@ from math import asin, atan2, cos, degrees, pi, radians, sin, tan
 from typing import Any
 
 import orjson
-import shapely  # type: ignore[import-untyped]
+import shapely
 
 from broker.store.filters.filter import Filter, Mongo
 from broker.store.names import key
