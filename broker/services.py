@@ -17,6 +17,7 @@ from broker.history.history import History
 from broker.history.marks import MARKS, Marks
 from broker.history.packing import Packer
 from broker.history.recorder import Recorder
+from broker.history.retention import Retention, parse_retention
 from broker.notifications import metrics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.events import Keeping
@@ -68,7 +69,8 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         consumers: list[Consumer] = [notifier]
         watched = ["subscriptions", "notificationCommands"]
         collections = Collections(mongo)
-        packer = Packer(collections, store.tenants)
+        retention = Retention(collections, parse_retention(settings.retention))
+        packer = Packer(collections, store.tenants, retention)
         if settings.history:
             # Before the notifier, which takes the images of a change apart that concerns a subscription.
             consumers.insert(0, Recorder(collections, packer))

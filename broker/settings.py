@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from broker.history.retention import parse_retention
 
 
 class Settings(BaseSettings):
@@ -68,6 +70,11 @@ class Settings(BaseSettings):
     max_links: int = Field(5000, gt=0, description="Most links that one request with join may follow.")
 
     history: bool = Field(True, description="Whether the temporal evolution of every entity is recorded.")
+    retention: str = Field(
+        "",
+        description="How long history is kept, such as P2Y; type=Camera P30D; attribute=noiseLevel P90D. For ever if"
+        " empty.",
+    )
     history_timeout: float = Field(15.0, gt=0, description="Seconds that a temporal operation may take.")
     max_temporal_instances: int = Field(
         10_000, gt=0, description="Most instances of one attribute in an answer; beyond, it is partial (206)."
@@ -78,6 +85,12 @@ class Settings(BaseSettings):
 
     cors_origins: str = Field("*", description="Origins that browsers may call from, separated by commas; * for any.")
     gzip_minimum: int = Field(1024, ge=0, description="Answers from this size on are compressed; 0 never.")
+
+    @field_validator("retention")
+    @classmethod
+    def _retention_has_rules(cls, text: str) -> str:
+        parse_retention(text)
+        return text
 
     @property
     def base_url(self) -> str:

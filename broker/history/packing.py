@@ -18,11 +18,13 @@ from pymongo.errors import PyMongoError
 from broker.changelog.position import Lease
 from broker.history.buckets import MOST, group, pack, unpack
 from broker.history.collections import Collections, cluster_time_of, of_entity
+from broker.history.retention import Retention
 from broker.history.rows import Document, Row
 
 logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 20.0
+_SWEEP_SECONDS = 3600.0
 _ENOUGH = 100
 _OLD_SECONDS = 6 * 3600
 _AT_ONCE = 2000
@@ -31,9 +33,16 @@ _AT_ONCE = 2000
 class Packer:
     """Packs what waits in all tenants while `start` holds; `merge` packs what its caller has at hand."""
 
-    def __init__(self, collections: Collections, tenants: Callable[[], Awaitable[Sequence[str]]]) -> None:
+    def __init__(
+        self,
+        collections: Collections,
+        tenants: Callable[[], Awaitable[Sequence[str]]],
+        retention: Retention | None = None,
+    ) -> None:
         self._collections = collections
         self._tenants = tenants
+        self._retention = retention
+        self._swept = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self, lease: Lease) -> None:
@@ -110,8 +119,12 @@ class Packer:
         while True:
             await asyncio.sleep(_PAUSE_SECONDS)
             try:
+                sweeps = self._retention is not None and time.monotonic() - self._swept > _SWEEP_SECONDS
                 for tenant in await self._tenants():
                     await self.pack_waiting(tenant, lease)
+                    if self._retention is not None and sweeps:
+                        self._swept = time.monotonic()
+                        await self._retention.sweep(tenant, time.time_ns() // 1000)
             except PyMongoError as error:
                 logger.warning("the history is packed later: %s", error)
             except Exception:

@@ -92,6 +92,11 @@ def periods(start: int, end: int, duration: Duration, zone: ZoneInfo | None, mos
     return bounds
 
 
+def before(moment: int, duration: Duration) -> int:
+    """The instant that is the duration before another, both in microseconds, by the calendar in UTC."""
+    return _after(instants.instant(moment), moment, duration, -1, None)
+
+
 def _after(origin: datetime, start: int, duration: Duration, count: int, zone: ZoneInfo | None) -> int:
     """Where the period number `count` ends. Counted from the origin each time, so that short months do not add up."""
     fixed = duration.fixed(zone)
