@@ -46,7 +46,7 @@ def open_decoder(options: Mapping[str, Any], where: str, state: Path | None) -> 
 
 def _records(document: Any) -> Iterator[Any]:
     if isinstance(document, dict) and isinstance(document.get("mesures"), list):
-        start = (document.get("header") or {}).get("codeFlux") == "R63"
+        start = _object(document.get("header")).get("codeFlux") == "R63"
         for measures in document["mesures"]:
             yield from _measures(measures, begins=start)
     elif isinstance(document, dict) and isinstance(document.get("meter_reading"), dict):
@@ -91,7 +91,7 @@ def _indexes(prm: str, quantity: Mapping[str, Any]) -> Iterator[Any]:
     """What the registers of a meter show, added up for each instant; a total register is taken as it is."""
     if quantity.get("grandeurPhysique") != "EA":
         return
-    total = _list((quantity.get("cadranTotalisateur") or {}).get("valeur"))
+    total = _list(_object(quantity.get("cadranTotalisateur")).get("valeur"))
     classes = [
         _list(register.get("valeur"))
         for calendar in _list(quantity.get("calendrier"))[:1]  # each calendar splits the same energy in its own way
@@ -115,7 +115,7 @@ def _indexes(prm: str, quantity: Mapping[str, Any]) -> Iterator[Any]:
 
 def _version_5(reading: Mapping[str, Any]) -> Iterator[Any]:
     prm = reading.get("usage_point_id")
-    kind = reading.get("reading_type") or {}
+    kind = _object(reading.get("reading_type"))
     if not isinstance(prm, str) or not prm:
         yield Fault("a meter_reading must have a usage_point_id", reading)
         return
@@ -179,6 +179,10 @@ def _length(text: Any) -> timedelta | None:
         return timedelta(seconds=int(text)) if str(text).isdecimal() else None
     hours, minutes, days = (int(each or 0) for each in match.groups())
     return timedelta(days=days, hours=hours, minutes=minutes) or None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 
 def answer(

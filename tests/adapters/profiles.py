@@ -31,6 +31,8 @@ SETTINGS = {
     },
     "access_points": {"url": "http://127.0.0.1:1/stat/device"},
     "open311": {"url": "http://127.0.0.1:1"},
+    "haystack": {"url": "http://127.0.0.1:1/api/x"},
+    "kuzzle": {"url": "ws://127.0.0.1:1", "index": "engine-chalons", "api_key": "k"},
     "enedis": {"path": "/tmp"},
     "sensorthings": {"url": "http://127.0.0.1:1/v1.1"},
 }

@@ -1,0 +1,1 @@
+"""BACnet points through an MQTT gateway."""

@@ -1,0 +1,1 @@
+"""Project Haystack: points and sites of buildings."""

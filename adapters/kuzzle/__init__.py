@@ -1,0 +1,1 @@
+"""Kuzzle IoT platform: measures."""

@@ -1,0 +1,1 @@
+"""Traffic lights: signal states and faults."""
