@@ -1,4 +1,4 @@
-"""Notifications: latency from a write's start to its arrival, sustained rate, fan-out, memory.
+"""Notifications: latency from a write's start to its arrival, sustained rate, fan-out, memory, dead endpoints.
 
     .venv/bin/python -m tests.bench.notifications [--seconds 5] [--count 20000] [--mongo-uri URI]
 
@@ -36,6 +36,9 @@ from ngsi_ld.entity import Entity
 
 _VALUE = re.compile(rb'"speed":(?:\{"type":"Property","value":)?(\d+)')
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
+_ENTITIES = 500
+_ENDPOINTS = 100
+_DEAD = 10
 
 
 class Receiving(asyncio.Protocol):
@@ -69,8 +72,11 @@ class Receiving(asyncio.Protocol):
 
 
 async def receive() -> None:
-    server = await asyncio.get_running_loop().create_server(Receiving, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    """Serves so many endpoints that answer, and a last one that takes requests and never does."""
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(Receiving, "127.0.0.1", 0) for _ in range(_ENDPOINTS)]
+    servers.append(await loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
     await asyncio.Event().wait()
 
 
@@ -125,6 +131,20 @@ class Bench:
             )
         return made
 
+    async def subscribe_each(self, urls: list[str], type_name: str) -> list[str]:
+        """One subscription an endpoint, each to entities of its own."""
+        now = format_date_time(datetime.now(UTC))
+        made = []
+        for number, url in enumerate(urls):
+            ids = [f"urn:ngsi-ld:{type_name}:{one}" for one in range(number, _ENTITIES, len(urls))]
+            body = {
+                "type": "Subscription",
+                "entities": [{"type": type_name, "id": one} for one in ids],
+                "notification": {"endpoint": {"uri": url}},
+            }
+            made.append(await self.subscriptions.create("", body, CORE, now))
+        return made
+
     async def drop(self, subscriptions: list[str]) -> None:
         for start in range(0, len(subscriptions), 200):
             await asyncio.gather(*[self.subscriptions.delete("", one) for one in subscriptions[start : start + 200]])
@@ -151,21 +171,27 @@ class Bench:
         tasks = []
         for number in range(int(seconds * rate)):
             await asyncio.sleep(max(0.0, begin + number / rate - time.monotonic()))
-            tasks.append(asyncio.create_task(self.write(number % 500)))
+            tasks.append(asyncio.create_task(self.write(number % _ENTITIES)))
         await asyncio.gather(*tasks)
         return await self.arrived(len(tasks))
 
-    async def sustained(self, count: int) -> tuple[float, float]:
-        """Notifications a second, from the first write to the last arrival, and the seconds that the writes took."""
+    async def sustained(
+        self, count: int, type_name: str = "Vehicle", silent: frozenset[int] = frozenset()
+    ) -> tuple[float, float]:
+        """Notifications a second, from the first write to the last arrival, and the seconds that the writes took.
+
+        Of the entities whose numbers are in `silent` none arrive, and none count.
+        """
         begin = time.monotonic()
         numbers = iter(range(count))
 
         async def writer() -> None:
             for number in numbers:
-                await self.write(number % 500)
+                await self.write(number % _ENTITIES, type_name)
 
         await asyncio.gather(*[writer() for _ in range(32)])
         wrote = time.monotonic() - begin
+        count -= sum(number % _ENTITIES in silent for number in range(count))
         await self.arrived(count)
         return count / (time.monotonic() - begin), wrote
 
@@ -196,12 +222,13 @@ async def main(arguments: argparse.Namespace) -> None:
             uri = await stack.enter_async_context(EmbeddedMongo(Path(directory)))
         client, store, contexts = await stack.enter_async_context(parts(uri))
         await store.create_tenant("")
-        _, port = await stack.enter_async_context(process("--receive"))
+        _, ports = await stack.enter_async_context(process("--receive"))
+        *urls, hanging = [f"http://127.0.0.1:{port}/" for port in ports.split()]
         follower, _ = await stack.enter_async_context(process("--follow", uri))
         subscriptions = Subscriptions(client, store, contexts)
-        bench = Bench(client, store, subscriptions, f"http://127.0.0.1:{port}/", psutil.Process(follower.pid))
+        bench = Bench(client, store, subscriptions, urls[0], psutil.Process(follower.pid))
         stack.push_async_callback(bench.session.close)
-        for number in range(500):
+        for number in range(_ENTITIES):
             await bench.write(number)
         [one] = await bench.subscribe(1, "Vehicle")
         await bench.latency(1.0, 100)
@@ -227,6 +254,30 @@ async def main(arguments: argparse.Namespace) -> None:
         latencies = await bench.arrived(1000)
         print(f"one change to 1000 subscriptions: {shown(latencies)}, all in {time.monotonic() - begin:.2f} s")
         await bench.drop(fan)
+        await many_endpoints(bench, arguments.count, urls, hanging)
+
+
+async def many_endpoints(bench: Bench, count: int, urls: list[str], hanging: str) -> None:
+    """The rate of 90 of 100 endpoints, when the other ten are well, and when they refuse or never answer."""
+    refusing = "http://127.0.0.1:9/"
+    dead = [refusing if number % 2 else hanging for number in range(_DEAD)]
+    last = frozenset(number for number in range(_ENTITIES) if number % _ENDPOINTS >= _ENDPOINTS - _DEAD)
+    share = 1 - _DEAD / _ENDPOINTS
+    for number in range(_ENTITIES):
+        await bench.write(number, "Bus")
+    for _ in range(2):
+        made = await bench.subscribe_each(urls, "Bus")
+        await asyncio.sleep(1.0)
+        rate, _ = await bench.sustained(count, "Bus")
+        await bench.drop(made)
+        made = await bench.subscribe_each([*urls[:-_DEAD], *dead], "Bus")
+        await asyncio.sleep(1.0)
+        living, _ = await bench.sustained(count, "Bus", last)
+        await bench.drop(made)
+        print(
+            f"{count} updates to {_ENDPOINTS} endpoints: {rate:6.0f} notifications/s, {share * rate:6.0f} to nine in "
+            f"ten; with the tenth dead {living:6.0f} ({living / (share * rate) - 1:+.0%})"
+        )
 
 
 if __name__ == "__main__":
