@@ -10,8 +10,10 @@ numbers, so that an aggregate over the whole bucket need not unpack it. `h` hold
 and `g` which one each row has (absent where all have the first). `m` and `x` are those of single rows, by position.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import bson
 
 from broker.history.rows import Document, Row
 from ngsi_ld.temporal import instants
@@ -19,6 +21,11 @@ from ngsi_ld.temporal import instants
 MOST = 1000
 """Rows in one bucket: a day of readings at one a minute or so; busier days have several buckets."""
 
+LARGEST = 4 * 1024 * 1024
+"""Bytes of values from which on a bucket takes no more rows; MongoDB stores 16 MB in a document."""
+
+_SCALAR = 16
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _UNITS = (instants.SECOND, 1000)
 
 
@@ -34,11 +41,16 @@ def pack(entity_id: str, rows: Iterable[Row]) -> Iterator[Document]:
         groups.setdefault(group(row), []).append(row)
     for (name, dataset_id, kind, day, observed), members in groups.items():
         members.sort(key=lambda row: (row["t"], row["c"]))
-        for start in range(0, len(members), MOST):
+        for rows_of_one in _parts(members):
             bucket: Document = {"e": entity_id, "a": name}
             if dataset_id is not None:
                 bucket["d"] = dataset_id
-            yield bucket | {"k": kind, "w": day, "o": observed} | _columns(members[start : start + MOST], observed)
+            yield bucket | {"k": kind, "w": day, "o": observed} | _columns(rows_of_one, observed)
+
+
+def size(rows: Iterable[Row]) -> int:
+    """About how many bytes the values and other members of rows take in MongoDB."""
+    return sum(_SCALAR if type(row["v"]) in _NUMBERS and "h" not in row else _encoded(row) for row in rows)
 
 
 def unpack(bucket: Document) -> list[Row]:
@@ -66,7 +78,24 @@ def unpack(bucket: Document) -> list[Row]:
     return rows
 
 
-def _columns(rows: list[Row], observed: bool) -> Document:
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows cut so that no part has too many or is too large."""
+    start = taken = 0
+    for number, row in enumerate(rows):
+        added = size((row,))
+        if number - start == MOST or (number > start and taken + added > LARGEST):
+            yield rows[start:number]
+            start, taken = number, 0
+        taken += added
+    if rows:
+        yield rows[start:]
+
+
+def _encoded(row: Row) -> int:
+    return len(bson.encode({"v": row["v"], "h": row.get("h")}))
+
+
+def _columns(rows: Sequence[Row], observed: bool) -> Document:
     base = rows[0]["t"]
     unit = next((unit for unit in _UNITS if all((row["t"] - base) % unit == 0 for row in rows)), 1)
     columns: Document = {

@@ -10,24 +10,26 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from broker.history.aggregates import Periods, aggregated
+from broker.history.buckets import LARGEST, size
 from broker.history.collections import Collections, of_entity, provided_id
 from broker.history.corrections import Replace, rewrite, supersede
 from broker.history.marks import Marks
 from broker.history.packing import Packer
-from broker.history.reading import Wanted, rows_of
+from broker.history.reading import Wanted, present, rows_of
 from broker.history.rows import SCOPE, Document, Row, creation, given_rows, instance, row, series
 from broker.store import documents
 from broker.store.filters import mongo_filter
 from broker.store.names import key
 from broker.store.store import StoreUnavailable, unavailable
 from ngsi_ld.entity import Entity, Instance
-from ngsi_ld.errors import ErrorType, NgsiLdError, not_found
+from ngsi_ld.errors import ErrorType, NgsiLdError, bad_request_data, not_found
 from ngsi_ld.query.query import Query
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.aggregation import Aggregation
 from ngsi_ld.temporal.expansion import EntityTemporal
 from ngsi_ld.temporal.representation import Evolution, Series
 
+_LARGEST_VALUE = 15 * 1024 * 1024
 _MANY = 50
 """Rows in one request from which on they go into buckets at once."""
 
@@ -55,13 +57,13 @@ class History:
     async def add(self, tenant: str, given: EntityTemporal, now: str, *, create: bool = True) -> bool:
         """Adds the instances; whether the entity had no history before, which is ResourceNotFound without `create`."""
         rows = given_rows(given, now, secrets.randbelow(1000))
+        _check_sizes(rows)
         with self._asking():
             if create:
                 await self._make_tenant(tenant)
             else:
                 await self._existing(tenant)
             await self._collections.make(tenant)
-            await self._marks.caught_up()
             change = {
                 "$setOnInsert": {"createdAt": now},
                 "$set": {"modifiedAt": now},
@@ -71,16 +73,20 @@ class History:
                 },
             }
             entities = self._collections.entities(tenant)
-            result = await entities.update_one({"_id": given.id}, change, upsert=create)
-            if not create and not result.matched_count:
-                raise _unknown(given.id)
+            result = await entities.update_one({"_id": given.id}, change)
+            if not result.matched_count:
+                # Unless it is only that its first change is not recorded yet.
+                await self._marks.caught_up()
+                result = await entities.update_one({"_id": given.id}, change, upsert=create)
+                if not create and not result.matched_count:
+                    raise _unknown(given.id)
             log_id = provided_id(given.id, f"{instants.read(now):014x}{secrets.token_hex(4)}")
 
             async def put(session: AsyncClientSession) -> None:
                 new = rows
                 if result.upserted_id is None:
                     new = await supersede(self._collections, tenant, given.id, rows, now, session)
-                if len(new) >= _MANY:
+                if len(new) >= _MANY or size(new) > LARGEST:
                     await self._packer.merge(tenant, given.id, new, session)
                 elif new:
                     one = {"_id": log_id, "e": given.id, "r": new}
@@ -126,6 +132,7 @@ class History:
             whole = documents.document(Entity(entity_id, [], {attribute: [new]}), plain_geo=True)
             (stored,) = whole["attrs"][old["a"]]
             made = row(old["a"], {**stored, **({"datasetId": old["d"]} if "d" in old else {})}, old["c"])
+            _check_sizes((made,))
             return made | {"c": old["c"], "m": instants.read(now)}
 
         await self._correct(tenant, entity_id, attribute, instance_id, replaced)
@@ -163,6 +170,12 @@ class History:
         """The rows of an entity that are wanted, those of each series in order of time."""
         with self._asking():
             return await rows_of(self._collections, tenant, entity, wanted)
+
+    async def present(self, tenant: str, entities: Sequence[Document], wanted: Wanted) -> set[str]:
+        """The ids of those of the entities that have a row that is wanted."""
+        with self._asking():
+            moves = {one["_id"]: one.get("moves", 0) for one in entities}
+            return await present(self._collections, tenant, moves, wanted)
 
     async def aggregates(
         self, tenant: str, entities: Sequence[Document], wanted: Wanted, asked: Aggregation, most: int
@@ -243,6 +256,12 @@ def evolution(entity: Document, rows: Collection[Row], shown: Collection[str] | 
         restored.modified_at,
         entity.get("deletedAt"),
     )
+
+
+def _check_sizes(rows: Sequence[Row]) -> None:
+    for one in rows:
+        if size((one,)) > _LARGEST_VALUE:
+            raise bad_request_data("a value is larger than what the database can keep, 15 MB as it stores them")
 
 
 def _unknown(entity_id: str) -> NgsiLdError:

@@ -116,6 +116,39 @@ async def _packed(
         found.setdefault((name, dataset_id or None), []).extend(rows)
 
 
+async def present(collections: Collections, tenant: str, moves: Mapping[str, int], wanted: Wanted) -> set[str]:
+    """Those of the entities, given as for `unmoved`, that have a row that is wanted."""
+    query = wanted.query
+    found_in: Document = {"e": {"$in": list(moves)}, **bucket_condition(wanted)}
+    first = 0 if query.start is None else query.start // instants.DAY + 1
+    last = None if query.end is None else query.end // instants.DAY - 1
+    inside: Document = {"w": {"$gte": first} if last is None else {"$gte": first, "$lte": last}}
+    by_day = query.timeproperty == "observedAt"
+
+    async def read() -> set[str]:
+        found: set[str] = set()
+        log: Document = {"$or": [{"_id": of_entity(entity_id)} for entity_id in moves]}
+        async for one in collections.log(tenant).find(log):
+            if one["e"] not in found and any(selects(wanted, row) for row in one["r"]):
+                found.add(one["e"])
+        buckets = collections.buckets(tenant)
+        if by_day:
+            # A day that lies within the interval as a whole needs no look at its rows.
+            group: list[Document] = [{"$match": {**found_in, **_both(found_in, inside)}}, {"$group": {"_id": "$e"}}]
+            found.update([one["_id"] async for one in await buckets.aggregate(group)])
+        async for bucket in buckets.find({**found_in, "e": {"$in": [one for one in moves if one not in found]}}):
+            if bucket["e"] not in found and any(selects(wanted, row) for row in unpack(bucket)):
+                found.add(bucket["e"])
+        return found
+
+    return await unmoved(collections, tenant, moves, read)
+
+
+def _both(condition: Document, inside: Document) -> Document:
+    """The days that both allow."""
+    return {"w": {**condition.get("w", {}), **inside["w"]}}
+
+
 async def unmoved(
     collections: Collections, tenant: str, moves: Mapping[str, int], read: Callable[[], Awaitable[_T]]
 ) -> _T:

@@ -53,10 +53,13 @@ class Recorder:
                 if change.collection == MARKS and change.after is not None and change.after.get("k") == FORGOTTEN:
                     self._known.pop((change.after["tenant"], change.after["e"]), None)
             elif isinstance(change, Dropped):
+                # What came before goes with it: to write it would make the tenant's database anew.
+                logs.pop(change.tenant, None)
+                entities.pop(change.tenant, None)
                 self._collections.forget(change.tenant)
                 self._known.clear()
         for tenant, documents in logs.items():
-            await self._write(tenant, documents, entities[tenant])
+            await self._write(tenant, documents, entities.get(tenant, []))
 
     def _take(self, change: EntityChange, logs: list[Document], entities: list[UpdateOne]) -> None:
         before, after = change.documents()

@@ -21,7 +21,7 @@ from ngsi_ld.query.query import Query, paths
 from ngsi_ld.query.scope_q import ScopeQuery
 from ngsi_ld.temporal.query import TemporalQuery
 
-_TOGETHER = 20
+_TOGETHER = 100
 _ANY = 1
 
 
@@ -63,7 +63,7 @@ class Cut:
 async def select(history: History, tenant: str, ask: TemporalAsk, now: str, *, offset: int, limit: int) -> list[Found]:
     """The entities of a page, from `offset` on."""
     found: list[Found] = []
-    async for batch in _batches(history, tenant, ask, now):
+    async for batch in _batches(history, tenant, ask, now, min(_TOGETHER, offset + limit)):
         passed = min(offset, len(batch))
         offset -= passed
         found += batch[passed:]
@@ -75,26 +75,35 @@ async def select(history: History, tenant: str, ask: TemporalAsk, now: str, *, o
 async def count(history: History, tenant: str, ask: TemporalAsk, now: str) -> int:
     """How many entities it is answered with."""
     number = 0
-    async for batch in _batches(history, tenant, with_(ask, rows_too=False), now):
+    async for batch in _batches(history, tenant, with_(ask, rows_too=False), now, _TOGETHER):
         number += len(batch)
     return number
 
 
-async def _batches(history: History, tenant: str, ask: TemporalAsk, now: str) -> AsyncIterator[list[Found]]:
+async def _batches(history: History, tenant: str, ask: TemporalAsk, now: str, size: int) -> AsyncIterator[list[Found]]:
     after: str | None = None
     while True:
-        entities = await history.entities(
-            tenant, ask.query, now, after=after, size=_TOGETHER, descending=ask.descending
-        )
+        entities = await history.entities(tenant, ask.query, now, after=after, size=size, descending=ask.descending)
         if not entities:
             return
-        tested = await asyncio.gather(*(one_entity(history, tenant, entity, ask, now) for entity in entities))
+        some = entities
+        if not ask.rows_too:
+            present = await history.present(tenant, entities, Wanted(ask.time, ask.required))
+            some = [entity for entity in entities if entity["_id"] in present]
+        tested = await asyncio.gather(
+            *(one_entity(history, tenant, entity, ask, now, present=not ask.rows_too) for entity in some)
+        )
         yield [one for one in tested if one is not None]
         after = entities[-1]["_id"]
 
 
-async def one_entity(history: History, tenant: str, entity: Document, ask: TemporalAsk, now: str) -> Found | None:
-    """The entity with what is shown of it; None where it is not among the answer."""
+async def one_entity(
+    history: History, tenant: str, entity: Document, ask: TemporalAsk, now: str, *, present: bool = False
+) -> Found | None:
+    """The entity with what is shown of it; None where it is not among the answer.
+
+    `present` tells that it is known to have an instance in the interval.
+    """
     if ask.query.selectors and not any(
         selects(selector, Entity(entity["_id"], entity["types"])) for selector in ask.query.selectors
     ):
@@ -122,7 +131,7 @@ async def one_entity(history: History, tenant: str, entity: Document, ask: Tempo
         rows = _within(rows, valid, ask)
     if ask.datasets is not None and not any(row["a"] != SCOPE for row in rows):
         return None
-    if not _tells(rows, ask) and not await _has_instance(history, tenant, entity, ask):
+    if not present and not _tells(rows, ask) and not await _has_instance(history, tenant, entity, ask):
         return None
     if valid is not None and ask.shows(SCOPE):
         rows += valid

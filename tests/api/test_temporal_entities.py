@@ -215,6 +215,15 @@ async def test_every_kind_of_attribute_comes_back_as_it_was(api):
         assert {member: value for member, value in one.items() if member != "instanceId"} == expected
 
 
+async def test_values_that_mongodb_cannot_store_are_refused_and_large_ones_are_not(api):
+    huge = {"id": "urn:ngsi-ld:Sensor:huge", "type": "Huge", "values": [at(10, [1] * 3_000_000)]}
+    large = {"id": "urn:ngsi-ld:Sensor:large", "type": "Huge", "values": [at(hour, [1] * 300_000) for hour in range(8)]}
+
+    assert (await api.post("/temporal/entities", huge)).status == 400
+    assert (await api.post("/temporal/entities", large)).status in (201, 204)
+    assert len((await api.get("/temporal/entities/urn:ngsi-ld:Sensor:large")).json["values"]) == 8
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

@@ -59,3 +59,13 @@ def test_a_bucket_of_numbers_knows_their_sums():
 
     assert bucket["y"] == {"s": 6.0, "q": 20.0, "l": 2, "h": 4.0}
     assert "y" not in mixed
+
+
+def test_large_values_are_spread_over_buckets():
+    start = instants.read("2026-11-23T00:00:00Z")
+    large = [{"a": "a", "k": "Property", "t": start + n, "c": start, "v": "x" * 2**20} for n in range(10)]
+
+    buckets = list(pack("urn:ngsi-ld:Vehicle:1", large))
+
+    assert [bucket["n"] for bucket in buckets] == [3, 3, 3, 1]
+    assert [row for bucket in buckets for row in unpack(bucket)] == large
