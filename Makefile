@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3 python3.12 python3.13,$(she
 BIN := .venv/bin
 SOURCES := ngsi_ld broker adapters beffroi data-models tests
 
-.PHONY: help install run test drill lint format bench bench-notifications bench-adapters conformance lock clean
+.PHONY: help install run test drill lint format bench bench-notifications bench-temporal bench-adapters conformance lock clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -40,6 +40,9 @@ bench: install  ## measure the broker beside its floor, in one run
 
 bench-notifications: install  ## latency and rate of notifications, also with dead endpoints among the living
 	$(BIN)/python -m tests.bench.notifications
+
+bench-temporal: install  ## size and speed of the history; make bench-temporal [INSTANCES=10000000]
+	$(BIN)/python -m tests.bench.temporal --instances $(or $(INSTANCES),1700000)
 
 bench-adapters: install  ## records a second that the adapters map and deliver, beside the floor
 	$(BIN)/python -m tests.bench.adapters
