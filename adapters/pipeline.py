@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -68,20 +67,21 @@ class Pipeline:
 
     async def _take_in(self, batch: Batch) -> None:
         entities, letters = self._made_of(batch)
-        await self._queue.put([(entity["id"], orjson.dumps(entity)) for entity in entities])
+        await self._queue.put(entities)
         await self._dead.add(letters)
         await batch.acknowledge()
         self._counts.queued.inc(len(entities))
         for letter in letters:
             self._counts.dead(letter.stage).inc()
 
-    def _made_of(self, batch: Batch) -> tuple[list[dict[str, Any]], list[DeadLetter]]:
+    def _made_of(self, batch: Batch) -> tuple[list[tuple[str, bytes]], list[DeadLetter]]:
+        """The entities of a batch by id, as JSON, and what was set aside."""
         self.mapper.begin(datetime.now(UTC))
         letters = [
             DeadLetter("decode", each.reason, each.payload.decode("utf-8", "backslashreplace"))
             for each in batch.rejected
         ]
-        entities: list[dict[str, Any]] = []
+        entities: list[tuple[str, bytes]] = []
         for document in batch.documents:
             if isinstance(document, Fault):
                 self._counts.records.inc()
@@ -96,6 +96,7 @@ class Pipeline:
             for record in records:
                 try:
                     made = self.mapper.entities(record)
+                    bodies = [(entity["id"], orjson.dumps(entity)) for entity in made]
                 except MappingError as error:
                     letters.append(DeadLetter("map", str(error), record))
                     continue
@@ -110,7 +111,7 @@ class Pipeline:
                     if self._strict:
                         letters.append(DeadLetter("validate", "; ".join(wrong), record))
                         continue
-                entities += made
+                entities += bodies
         return entities, letters
 
 

@@ -7,6 +7,7 @@ A decoder reads a binary stream and yields documents. It is given the origin too
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -15,10 +16,12 @@ from adapters.decoding.csv import CsvFormat
 from adapters.decoding.faults import Fault
 from adapters.decoding.json import JsonFormat, NdjsonFormat
 from adapters.decoding.xml import XmlFormat
-from adapters.errors import DefinitionError
+from adapters.errors import DecodingError, DefinitionError
 from adapters.options import shown
 
-__all__ = ["FORMATS", "Decoder", "DecoderFactory", "Fault", "Origin", "open_decoder", "profile_part"]
+__all__ = ["FORMATS", "Decoder", "DecoderFactory", "Fault", "Origin", "decoded", "open_decoder", "profile_part"]
+
+_log = logging.getLogger("beffroi.adapter.decoding")
 
 Origin = Mapping[str, str]
 """What the transport said of a payload: `{"application": "1", "event": "up"}`."""
@@ -30,6 +33,18 @@ class Decoder(Protocol):
     def decode(self, stream: BinaryIO, origin: Origin) -> Iterator[Any]:
         """The documents in the stream, one after the other, without holding them all; a Fault in place of a bad one."""
         ...
+
+
+def decoded(decoder: Decoder, stream: BinaryIO, origin: Origin) -> Iterator[Any]:
+    """What a decoder yields. A fault of ours in it is a DecodingError too: without this a source would read the same
+    payload again for ever."""
+    try:
+        yield from decoder.decode(stream, origin)
+    except DecodingError:
+        raise
+    except Exception as error:
+        _log.exception("a payload that the decoding fails on")
+        raise DecodingError(f"the decoding failed: {error!r}") from None
 
 
 DecoderFactory = Callable[[Mapping[str, Any], str, Path | None], Decoder]

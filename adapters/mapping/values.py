@@ -76,7 +76,7 @@ def _typed(name: str, zone: ZoneInfo | None, where: str) -> Conversion:
         number = as_number(value)
         if number != int(number):
             raise MappingError(f"{shown(value)} is not a whole number")
-        return int(number)
+        return int(_storable(int(number)))
 
     types: dict[str, Conversion] = {
         "number": as_number,
@@ -156,4 +156,11 @@ def _bounded(bounds: tuple[float, ...], where: str) -> Conversion:
 
 
 def _rounded(digits: int) -> Conversion:
-    return lambda value: round(value, digits or None)
+    return lambda value: _storable(round(value, digits or None))
+
+
+def _storable(number: Any) -> Any:
+    """The number, if it is none that 64 bits cannot hold: JSON could say it and few databases keep it."""
+    if isinstance(number, int) and abs(number) >= 1 << 63:
+        raise MappingError(f"{number:.3g} is more than a whole number can be")
+    return number

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
-from adapters.decoding import Decoder, Fault
+from adapters.decoding import Decoder, Fault, decoded
 from adapters.errors import DecodingError, DefinitionError, MappingError
 from adapters.mapping.compiler import Expression
 from adapters.mapping.expressions import MappingFunctions, compile_expression
@@ -114,11 +114,11 @@ class FileSource:
 
     def _decoded(self, stream: BinaryIO) -> Iterator[Any]:
         if not self._options.lines:
-            yield from self._decoder.decode(stream, {})
+            yield from decoded(self._decoder, stream, {})
             return
         for number, line in enumerate(stream, 1):
             try:
-                yield from self._decoder.decode(io.BytesIO(line), {})
+                yield from decoded(self._decoder, io.BytesIO(line), {})
             except DecodingError as error:
                 yield Fault(f"line {number}: {error}", line.decode("utf-8", "backslashreplace"))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.decoding import Decoder
+from adapters.decoding import Decoder, decoded
 from adapters.errors import AdapterError, DecodingError, DefinitionError
 from adapters.options import read
 from adapters.sources import Batch, Rejected
@@ -81,7 +81,7 @@ class FolderSource:
         documents: list[Any] = []
         try:
             with file.open("rb") as stream:
-                for document in self._decoder.decode(stream, {"file": file.name}):
+                for document in decoded(self._decoder, stream, {"file": file.name}):
                     documents.append(document)
                     if len(documents) >= options.batch:
                         yield Batch(documents)

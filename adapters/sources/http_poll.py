@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from adapters.backoff import Backoff
-from adapters.decoding import Decoder
+from adapters.decoding import Decoder, decoded
 from adapters.errors import DecodingError, DefinitionError
 from adapters.options import read
 from adapters.sources import Batch, Rejected
@@ -161,7 +161,7 @@ class HttpPollSource:
     async def _decoded(self, body: IO[bytes]) -> AsyncIterator[Batch]:
         documents: list[Any] = []
         try:
-            for document in self._decoder.decode(body, {}):  # type: ignore[arg-type]
+            for document in decoded(self._decoder, body, {}):  # type: ignore[arg-type]
                 documents.append(document)
                 if len(documents) >= self._options.batch:
                     yield Batch(documents)
@@ -188,13 +188,13 @@ class _Answer:
     link: str | None
 
 
-def _dated(parameters: Mapping[str, str]) -> dict[str, str]:
+def _dated(parameters: Mapping[str, Any]) -> dict[str, str]:
     today = datetime.now(UTC).date()
 
     def date(match: re.Match[str]) -> str:
         return (today + timedelta(days=int(match.group(1) or 0))).isoformat()
 
-    return {name: _DATE.sub(date, value) for name, value in parameters.items() if value}
+    return {name: _DATE.sub(date, str(value)) for name, value in parameters.items() if value not in ("", None)}
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from adapters.decoding import Decoder
+from adapters.decoding import Decoder, decoded
 from adapters.errors import DecodingError, DefinitionError
 from adapters.options import read
 from adapters.sources import Batch, Rejected
@@ -110,22 +110,19 @@ class MqttSource:
             await asyncio.to_thread(client.loop_stop)
 
     def _batch(self, client: Client, messages: list[MQTTMessage]) -> Batch:
-        documents: list[Any] = []
+        found: list[Any] = []
         rejected: list[Rejected] = []
         for message in messages:
             try:
-                documents += self._decoder.decode(io.BytesIO(message.payload), self._topic.origin(message.topic))
+                found += decoded(self._decoder, io.BytesIO(message.payload), self._topic.origin(message.topic))
             except DecodingError as error:
                 rejected.append(Rejected(f"{message.topic}: {error}", bytes(message.payload)))
-            except Exception as error:  # a fault of ours: without this the broker would send it again for ever
-                _log.exception("%s: a message that the decoding fails on", message.topic)
-                rejected.append(Rejected(f"{message.topic}: the decoding failed: {error!r}", bytes(message.payload)))
 
         async def acknowledge() -> None:
             for message in messages:
                 client.ack(message.mid, message.qos)
 
-        return Batch(documents, acknowledge, rejected)
+        return Batch(found, acknowledge, rejected)
 
     def _connect(self, loop: asyncio.AbstractEventLoop) -> Client:
         options = self._options

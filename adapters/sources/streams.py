@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from adapters.backoff import Backoff
-from adapters.decoding import Decoder, Origin
+from adapters.decoding import Decoder, Origin, decoded
 from adapters.errors import DecodingError
 from adapters.sources import Batch, Rejected
 from adapters.sources.authorization import Authorization, Basic, OAuth2
@@ -97,7 +97,7 @@ class Stream:
 
         acknowledged: Callable[[], Awaitable[None]] = acknowledge
         try:
-            documents = list(self._decoder.decode(io.BytesIO(message.payload), message.origin))
+            documents = list(decoded(self._decoder, io.BytesIO(message.payload), message.origin))
         except DecodingError as error:
             return Batch([], acknowledged, [Rejected(f"{self.options.url}: {error}", message.payload)])
         return Batch(documents, acknowledged)

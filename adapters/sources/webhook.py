@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from adapters.decoding import Decoder
+from adapters.decoding import Decoder, decoded
 from adapters.errors import AdapterError, DecodingError
 from adapters.options import read
 from adapters.sources import Batch
@@ -156,7 +156,7 @@ class WebhookSource:
         if refused:
             return web.json_response({"title": "Unauthorized", "detail": refused}, status=401)
         try:
-            documents = list(self._decoder.decode(io.BytesIO(body), dict(request.query)))
+            documents = list(decoded(self._decoder, io.BytesIO(body), dict(request.query)))
         except DecodingError as error:
             return web.json_response({"title": "Bad request", "detail": str(error)}, status=400)
         if not await self._listener.deliver(documents):

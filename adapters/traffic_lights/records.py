@@ -108,14 +108,12 @@ def _spat(content: dict[str, Any]) -> Iterator[Any]:
         if isinstance(status, dict):
             fault = next((name for name in _FAULTS if status.get(name) is True), "ok")
             yield {**about, "signal": None, "group": None, "state": None, "fault": fault}
-        for movement in _member(each, "states", "movementList") or ():
+        movements = _member(each, "states", "movementList")
+        for movement in movements if isinstance(movements, list) else ():
             group = _member(movement, "signalGroup")
             events = _member(movement, "state_time_speed", "movementEventList")
-            now = (
-                events[0].get("eventState")
-                if isinstance(events, list) and events and isinstance(events[0], dict)
-                else None
-            )
+            first = events[0] if isinstance(events, list) and events else None
+            now = str(_member(first, "eventState"))
             if group is not None and now in _EVENTS:
                 yield {**about, "signal": str(group), "group": str(group), "state": _EVENTS[now], "fault": None}
 

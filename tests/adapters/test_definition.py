@@ -1,9 +1,11 @@
 """adapter.yaml: what is taken from it, and what a person is told of what is wrong in it."""
 
+import re
+
 import pytest
 import yaml
 
-from adapters.definition import PROFILES, load
+from adapters.definition import PROFILES, load, profiles
 from adapters.errors import AdapterError, DefinitionError
 from adapters.mapping import Mapper
 from adapters.run import main
@@ -89,7 +91,7 @@ def test_a_dollar_can_be_written(tmp_path):
     [
         ("a: [", "is not YAML"),
         ("- a", "must hold a mapping such as `profile: talq`"),
-        ("profile: tallq", "profile: 'tallq' is not a profile; there are: chirpstack, datex2, talq"),
+        ("profile: tallq", "profile: 'tallq' is not a profile; there are: access_points, bacnet_mqtt"),
         ("{profile: talq, broker: {url: 'http://x'}}", "settings.site: is missing; the profile talq needs it"),
         (changed("sorce", {}), "sorce: is not known; did you mean source?"),
         (changed("broker.url", "localhost"), "broker.url: must be a URL such as http://localhost:1026"),
@@ -163,13 +165,18 @@ async def test_two_adapters_of_one_name_are_refused(tmp_path):
         await run([definition, definition])
 
 
-@pytest.mark.parametrize("readme", ["README.md", "talq/README.md", "datex2/README.md", "chirpstack/README.md"])
+CSV = re.compile(r"\b[A-Za-z]+\.csv\b")
+TABLES = {"meters.csv": "id,prm,longitude,latitude\n", "refDir.csv": "code_pme;x_deb;y_deb;axe\n"}
+
+
+@pytest.mark.parametrize("readme", ["README.md", *(f"{profile}/README.md" for profile in profiles())])
 def test_the_examples_in_the_documentation_are_right(tmp_path, readme):
-    environment = {"BROKER_TOKEN": "a", "HOOK_TOKEN": "b", "TALQ_TOKEN": "c", "MQTT_PASSWORD": "d"}
-    (tmp_path / "meters.csv").write_text("id,longitude,latitude\n")
-    (tmp_path / "stations.csv").write_text((PROFILES / "datex2/sites.sample.csv").read_text())
-    (tmp_path / "sensors.csv").write_text((PROFILES / "chirpstack/devices.sample.csv").read_text())
     text = (PROFILES / readme).read_text()
+    environment = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", text), "x")
+    samples = {name: (PROFILES / readme).with_name(name.replace(".csv", ".sample.csv")) for name in CSV.findall(text)}
+    for name, sample in samples.items():
+        known = next(iter(sample.parent.glob("*.sample.csv")), None)
+        (tmp_path / name).write_text(TABLES.get(name) or (known.read_text() if known else "id\n"))
     examples = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
     assert examples
 

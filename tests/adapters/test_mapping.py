@@ -266,3 +266,12 @@ def test_lambert_93_becomes_longitude_and_latitude(mapper):
 def test_a_coordinate_system_that_is_none(mapper):
     with pytest.raises(DefinitionError, match="crs: 'EPSG:nothing' is not a coordinate reference system"):
         mapper({"location": {"point": ["x", "y"], "crs": "EPSG:nothing"}})
+
+
+@pytest.mark.parametrize("options", [{"type": "integer"}, {"digits": 0}])
+def test_a_whole_number_that_no_database_holds(mapper, options):
+    made = mapper({"n": {"value": "n", **options}})
+
+    assert made.entities({"name": "1", "n": 12.0})[0]["n"]["value"] == 12
+    with pytest.raises(MappingError, match="is more than a whole number can be"):
+        made.entities({"name": "1", "n": 1e30})

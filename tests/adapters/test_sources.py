@@ -8,6 +8,10 @@ import time
 import pytest
 from aiohttp import web
 
+from adapters.decoding import open_decoder
+from adapters.definition import load
+from adapters.errors import DefinitionError
+from adapters.sources.opening import open_source
 from tests.adapters.peer import dead_letters, until
 
 THING = {
@@ -354,7 +358,10 @@ async def test_a_recorded_feed_passes_as_its_times_say_times_the_speed(tmp_path,
         ({"kind": "file", "path": "/etc/hosts", "speed": 2}, "source.time: is missing"),
     ],
 )
-async def test_a_source_that_is_not_right_is_told_before_it_runs(takes, tmp_path, source, told):
-    assert await takes(source).ended() == 1
+async def test_a_source_that_is_not_right_is_told_before_it_runs(adapter_file, tmp_path, source, told):
+    definition = load(adapter_file({"source": source, "entities": {"thing": THING}}))
 
-    assert told in (tmp_path / "adapter.log").read_text()
+    with pytest.raises(DefinitionError) as raised:
+        open_source(definition, open_decoder(definition.format, "test"), tmp_path)
+
+    assert told in str(raised.value)
