@@ -15,6 +15,9 @@ from ngsi_ld.temporal.aggregation import Aggregation, Summary, check_applicable
 from ngsi_ld.temporal.durations import periods
 from ngsi_ld.temporal.representation import Series
 
+_LAST: Document = {"$add": ["$b", {"$multiply": ["$u", {"$arrayElemAt": ["$t", -1]}]}]}
+"""The time of the last row of a bucket."""
+
 Periods = dict[tuple[int, int], Summary]
 
 
@@ -86,6 +89,11 @@ async def _extent(
     number = _Numbering([0, 0], None)
     group: list[Document] = [{"$group": {"_id": None, "first": {"$min": "$p.T"}, "last": {"$max": "$p.T"}}}]
     packed = _bucket_stages(entity_ids, wanted, number, whole=False)
+    if wanted.query.timeproperty == "observedAt" and wanted.query.filtered:
+        # Buckets know their first and last time. Only that end is asked for where the interval is open, so it is exact.
+        condition = {**bucket_condition(wanted), "e": {"$in": list(entity_ids)}, "a": _attributes(wanted)}
+        ends = [{"T": "$b"}, {"T": _LAST}]
+        packed = [{"$match": condition}, {"$project": {"p": ends}}, {"$unwind": "$p"}]
     waiting = _log_stages(entity_ids, wanted, number)
     times: list[int] = []
     for collection, stages in ((collections.buckets(tenant), packed), (collections.log(tenant), waiting)):
@@ -124,7 +132,6 @@ def _bucket_stages(entity_ids: Sequence[str], wanted: Wanted, number: _Numbering
     stages: list[Document] = [{"$match": condition}]
     if not (whole and wanted.query.timeproperty == "observedAt"):
         return [*stages, {"$project": {"e": 1, "a": 1, "d": 1, "k": 1, "p": rows}}, *_each(wanted, number)]
-    last = {"$add": ["$b", {"$multiply": ["$u", {"$arrayElemAt": ["$t", -1]}]}]}
     within: list[Any] = [{"$eq": [{"$type": "$y"}, "object"]}, {"$eq": ["$i", "$j"]}]
     if wanted.query.start is not None:
         within.append({"$gte": ["$b", wanted.query.start]})
@@ -132,7 +139,7 @@ def _bucket_stages(entity_ids: Sequence[str], wanted: Wanted, number: _Numbering
         within.append({"$lt": ["$z", wanted.query.end]})
     sums = {"i": "$i", "n": "$n", "s": "$y.s", "q": "$y.q", "l": "$y.l", "h": "$y.h", "K": {"$literal": "number"}}
     stages += [
-        {"$set": {"z": last, "i": number.of("$b")}},
+        {"$set": {"z": _LAST, "i": number.of("$b")}},
         {"$set": {"j": number.of("$z")}},
         {"$project": {"e": 1, "a": 1, "d": 1, "k": 1, "p": {"$cond": [{"$and": within}, [sums], rows]}}},
     ]

@@ -92,7 +92,8 @@ class History:
                     one = {"_id": log_id, "e": given.id, "r": new}
                     await self._collections.log(tenant).insert_one(one, session=session)
 
-            async with self._collections.client.start_session() as session:
+            turn = self._packer.turns.of(tenant, given.id)
+            async with turn, self._collections.client.start_session() as session:
                 await session.with_transaction(put)
             return result.upserted_id is not None
 
@@ -197,7 +198,8 @@ class History:
             async def correct(session: AsyncClientSession) -> int:
                 return await rewrite(self._collections, tenant, entity_id, {"a": name}, replace, session)
 
-            async with self._collections.client.start_session() as session:
+            turn = self._packer.turns.of(tenant, entity_id)
+            async with turn, self._collections.client.start_session() as session:
                 if created is None or not await session.with_transaction(correct):
                     raise not_found(f"{attribute} has no instance {instance_id} in the history of {entity_id}")
 

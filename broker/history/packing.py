@@ -20,6 +20,7 @@ from broker.history.buckets import MOST, group, pack, unpack
 from broker.history.collections import Collections, cluster_time_of, of_entity
 from broker.history.retention import Retention
 from broker.history.rows import Document, Row
+from broker.history.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Packer:
         self._tenants = tenants
         self._retention = retention
         self._swept = 0.0
+        self.turns = Turns()
+        """Whose turn it is to rewrite the rows of an entity."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self, lease: Lease) -> None:
@@ -87,7 +90,7 @@ class Packer:
             await self.merge(tenant, entity_id, [row for one in ready for row in one["r"]], session)
             await log.delete_many({"_id": {"$in": [one["_id"] for one in ready]}}, session=session)
 
-        async with self._collections.client.start_session() as session:
+        async with self.turns.of(tenant, entity_id), self._collections.client.start_session() as session:
             await session.with_transaction(move)
 
     async def merge(self, tenant: str, entity_id: str, rows: Sequence[Row], session: AsyncClientSession) -> None:

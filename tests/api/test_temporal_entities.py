@@ -1,5 +1,7 @@
 """/temporal/entities and what is below it (6.18 to 6.22): what clients provide, what is recorded of their writes."""
 
+import asyncio
+
 import pytest
 
 ID = "urn:ngsi-ld:Sensor:1"
@@ -251,3 +253,24 @@ async def test_bad_requests(api, sensor, method, path, body, status):
 
     assert answer.status == status
     assert answer.json["detail"]
+
+
+async def test_many_requests_at_once_for_one_entity(api):
+    path = "/temporal/entities/urn:ngsi-ld:Sensor:busy"
+    await api.delete(path)
+    bodies = [
+        {
+            "id": "urn:ngsi-ld:Sensor:busy",
+            "type": "Sensor",
+            "temperature": [
+                {"type": "Property", "value": n, "observedAt": f"2026-11-{day:02d}T{n // 60:02d}:{n % 60:02d}:00Z"}
+                for n in range(100)
+            ],
+        }
+        for day in range(1, 25)
+    ]
+
+    answers = await asyncio.gather(*(api.post("/temporal/entities", body) for body in bodies))
+
+    assert sorted(answer.status for answer in answers) == [201] + [204] * 23
+    assert len(await values(api, path)) == 2400

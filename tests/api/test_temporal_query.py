@@ -250,3 +250,34 @@ async def test_a_wrong_temporal_query_in_a_body(sensors, temporal):
 
     assert answer.status == 400
     assert answer.json["type"].endswith("BadRequestData")
+
+
+async def test_periods_of_an_interval_without_start_begin_with_the_first_value(sensors):
+    answer = await sensors.get(
+        "/temporal/entities/urn:ngsi-ld:Sensor:0",
+        attrs="state",
+        options="aggregatedValues",
+        aggrMethods="totalCount",
+        aggrPeriodDuration="PT6H",
+        timerel="before",
+        timeAt="2026-11-23T19:00:00Z",
+    )
+
+    assert answer.json["state"]["totalCount"] == [
+        [1, "2026-11-23T06:00:00Z", "2026-11-23T12:00:00Z"],
+        [1, "2026-11-23T18:00:00Z", "2026-11-24T00:00:00Z"],
+    ]
+
+
+async def test_an_open_interval_ends_with_the_last_value(sensors):
+    answer = await sensors.get(
+        "/temporal/entities",
+        type="Camera",
+        attrs="speed",
+        options="aggregatedValues",
+        aggrMethods="totalCount",
+        timerel="after",
+        timeAt="2026-11-23T22:00:00Z",
+    )
+
+    assert answer.json[0]["speed"]["totalCount"] == [[2, "2026-11-23T22:00:00Z", "2026-11-23T23:00:00Z"]]
