@@ -35,8 +35,9 @@ class PageOptions:
 
 @dataclass(frozen=True, slots=True)
 class SinceOptions:
-    """`value`: an expression of a page; the greatest text it ever had is sent as `parameter`, in `template`'s place of
-    {}, from the next poll on. It is kept on disk when the poll's data is. `initial`: before there is one."""
+    """`value`: an expression of a page; the greatest text (of whole numbers, the greatest number) it ever had is sent as
+    `parameter`, in `template`'s place of {}, from the next poll on. It is kept on disk when the poll's data is.
+    `initial`: before there is one."""
 
     parameter: str
     value: str
@@ -119,7 +120,7 @@ class Since:
             value = self._expression(document)
         except MappingError:
             return
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) > self._seen:
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and _after(str(value), self._seen):
             self._seen = str(value)
 
     def keep(self) -> None:
@@ -129,3 +130,9 @@ class Since:
             draft = self._file.with_suffix(".new")
             draft.write_bytes(orjson.dumps({"since": self._kept}))
             draft.replace(self._file)
+
+
+def _after(value: str, seen: str) -> bool:
+    if value.isdecimal() and seen.isdecimal():
+        return int(value) > int(seen)
+    return value > seen

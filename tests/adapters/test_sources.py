@@ -132,6 +132,22 @@ async def test_a_poll_asks_for_what_came_after_the_last_even_after_a_restart(ven
     assert asked == [None, *["gt 2026-11-20T11:00:00Z"] * 3]
 
 
+async def test_numbers_count_as_numbers_in_what_a_poll_asks_for(vendor, takes, peer):
+    asked = []
+
+    def items(request):
+        asked.append(request.query.get("after"))
+        return web.json_response([record(9 if len(asked) == 1 else 10)])
+
+    await vendor.serve(items=items)
+    since = {"parameter": "after", "value": "max([].n)"}
+    source = {"kind": "http_poll", "url": f"{vendor.url}/items", "times": 3, "interval": 0.05, "since": since}
+
+    assert await takes(source).ended() == 0
+
+    assert asked == [None, "9", "10"]
+
+
 # who asks
 
 
