@@ -43,7 +43,8 @@ class Marks:
 
     async def caught_up(self) -> None:
         """Returns when all that was acknowledged before the call is recorded; StoreUnavailable if that takes long."""
-        if await self._changes.passed(await now(self._client), timeout=0):
+        # Another process than the one that follows the log knows only now and then how far it is.
+        if self._changes.following and await self._changes.passed(await now(self._client), timeout=0):
             return
         if self._waiting is None:
             self._waiting = asyncio.create_task(self._after(self._going))
