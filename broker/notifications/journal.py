@@ -126,8 +126,8 @@ class Journal:
 
     async def forget(self, tenant: str, subscription: str, *, dead: bool = True) -> None:
         """Removes all that waits for a subscription, and its dead letters."""
-        for collection in (self._entries, self._dead) if dead else (self._entries,):
-            await collection.delete_many({"t": tenant, "s": subscription})
+        collections = (self._entries, self._dead) if dead else (self._entries,)
+        await asyncio.gather(*[one.delete_many({"t": tenant, "s": subscription}) for one in collections])
 
     async def revive(self, tenant: str, subscription: str, order: Callable[[], int], most: int) -> list[Entry]:
         """Moves so many dead letters back, the oldest first, with a new order and age; none when none are left."""

@@ -78,8 +78,9 @@ class PostOffice:
         """A subscription was deleted, and with it what waited for it."""
         if (outbox := self._outboxes.pop((tenant, subscription_id), None)) is not None:
             await outbox.stop()
-        await self._journal.forget(tenant, subscription_id)
-        await self._deliveries.forget(tenant, subscription_id)
+        await asyncio.gather(
+            self._journal.forget(tenant, subscription_id), self._deliveries.forget(tenant, subscription_id)
+        )
 
     async def drop(self, tenant: str, subscription_id: str) -> None:
         """Removes what waits for a subscription; what comes later is sent."""

@@ -24,6 +24,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 
 from broker.changelog.log import ChangeLog
+from broker.changelog.position import Lease
+from broker.changelog.position import now as cluster_now
 from broker.contexts import Contexts, ContextSettings
 from broker.embedded import EmbeddedMongo
 from broker.notifications.notifier import Notifier
@@ -145,6 +147,12 @@ class Bench:
             made.append(await self.subscriptions.create("", body, CORE, now))
         return made
 
+    async def caught_up(self) -> None:
+        """Waits until the follower has handled all that was written."""
+        written, lease = await cluster_now(self.client), Lease(self.client)
+        while ((await lease.read()) or {}).get("clusterTime", written) < written:  # noqa: ASYNC110 - it is in MongoDB
+            await asyncio.sleep(0.1)
+
     async def drop(self, subscriptions: list[str]) -> None:
         for start in range(0, len(subscriptions), 200):
             await asyncio.gather(*[self.subscriptions.delete("", one) for one in subscriptions[start : start + 200]])
@@ -234,11 +242,11 @@ async def main(arguments: argparse.Namespace) -> None:
         await bench.latency(1.0, 100)
         for idle in (0, 1000, 10000):
             others = await bench.subscribe(idle, "Other")
-            await asyncio.sleep(2.0 if idle else 0.0)
+            await bench.caught_up()
             latencies = await bench.latency(arguments.seconds, 100)
             print(f"1 of {idle + 1:5} subscriptions, 100 updates/s: {shown(latencies)}")
             await bench.drop(others)
-        await asyncio.sleep(2.0)
+        await bench.caught_up()
         before = bench.memory()
         for _ in range(3):
             rate, wrote = await bench.sustained(arguments.count)
@@ -248,7 +256,7 @@ async def main(arguments: argparse.Namespace) -> None:
             )
         await bench.drop([one])
         fan = await bench.subscribe(1000, "Bell")
-        await asyncio.sleep(1.0)
+        await bench.caught_up()
         begin = time.monotonic()
         await bench.write(1, "Bell")
         latencies = await bench.arrived(1000)
@@ -267,11 +275,11 @@ async def many_endpoints(bench: Bench, count: int, urls: list[str], hanging: str
         await bench.write(number, "Bus")
     for _ in range(2):
         made = await bench.subscribe_each(urls, "Bus")
-        await asyncio.sleep(1.0)
+        await bench.caught_up()
         rate, _ = await bench.sustained(count, "Bus")
         await bench.drop(made)
         made = await bench.subscribe_each([*urls[:-_DEAD], *dead], "Bus")
-        await asyncio.sleep(1.0)
+        await bench.caught_up()
         living, _ = await bench.sustained(count, "Bus", last)
         await bench.drop(made)
         print(
