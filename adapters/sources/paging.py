@@ -35,7 +35,7 @@ class PageOptions:
 
 @dataclass(frozen=True, slots=True)
 class SinceOptions:
-    """`value`: an expression of a page; the greatest text (of whole numbers, the greatest number) it ever had is sent as
+    """`value`: an expression of a page; the greatest text (of whole numbers, the greatest number) it had is sent as
     `parameter`, in `template`'s place of {}, from the next poll on. It is kept on disk when the poll's data is.
     `initial`: before there is one."""
 
