@@ -1,6 +1,5 @@
 """Compiled contexts agree with the general algorithms of JSON-LD, as PyLD has them."""
 
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyld import jsonld
