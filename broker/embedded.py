@@ -49,7 +49,7 @@ _ADDRESS_IN_USE_EXIT = 48
 _PR_SET_PDEATHSIG = 1
 
 
-class MongodUnavailable(Exception):  # noqa: N818 - the state of a dependency, as StoreUnavailable
+class MongodUnavailable(Exception):
     """No private MongoDB can run here; the text is one sentence for the operator."""
 
 

@@ -29,7 +29,7 @@ _RESTART_PAUSE = 1.0
 _GRACE = 10
 
 
-class CannotListen(Exception):  # noqa: N818  it says what is wrong, to a person
+class CannotListen(Exception):
     """The address is taken or not ours."""
 
 

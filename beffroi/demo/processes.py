@@ -19,7 +19,7 @@ _AT_ONCE = 3.0
 _PAUSE = 1.0
 
 
-class CannotPerform(Exception):  # noqa: N818 - it says what is wrong, to a person
+class CannotPerform(Exception):
     """Something that the demonstration needs does not run."""
 
 

@@ -30,13 +30,8 @@ from ngsi_ld.query.projection import parse_attrs
 
 
 def target(request: Request, context: Context) -> Target:
-    """The entity that the path names, of the types that the parameters ask for."""
-    return Target(
-        request.tenant,
-        checked_uri(request.ids[0], "the id in the path"),
-        type_selection(request.parameters, context),
-        request.now,
-    )
+    """The entity that the path names, of the types asked for; its id was checked before all else."""
+    return Target(request.tenant, request.ids[0], type_selection(request.parameters, context), request.now)
 
 
 async def _create(request: Request) -> Response:

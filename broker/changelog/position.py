@@ -27,7 +27,7 @@ _COLLECTION = "changelog"
 _KEPT_GAPS = 20
 
 
-class LeaseLost(Exception):  # noqa: N818 - it tells what happened, nothing went wrong in here
+class LeaseLost(Exception):
     """Another process has taken over the log."""
 
 

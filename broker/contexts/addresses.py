@@ -14,7 +14,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 Address = IPv4Address | IPv6Address
 
 
-class AddressRefused(OSError):  # noqa: N818 - as the other refusals of a connection
+class AddressRefused(OSError):
     """The address is not one that contexts may be fetched from."""
 
 

@@ -28,7 +28,7 @@ is not looked at: the store counts. An entity that has expired but is not yet re
 """
 
 
-class StoreUnavailable(Exception):  # noqa: N818  the state of a dependency, not a fault of ours
+class StoreUnavailable(Exception):
     """The database is away or too slow to answer, or will not take the write: 503, try again later."""
 
 

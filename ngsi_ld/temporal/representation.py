@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, cast
 
 from ngsi_ld.attributes import KINDS, NULL
-from ngsi_ld.entity import Attributes, Entity, Instance
+from ngsi_ld.entity import Attributes, Instance
 from ngsi_ld.names import Names
 from ngsi_ld.representation import Form, View, render_instance
 from ngsi_ld.temporal import instants
@@ -149,8 +149,3 @@ def _by_dataset(listed: list[Instance]) -> dict[tuple[str | None, str], list[Ins
 
 def _scopes(value: list[str]) -> Any:
     return value[0] if len(value) == 1 else value
-
-
-def as_entity(evolution: Evolution, scopes: list[str]) -> Entity:
-    """The evolution as an entity that has all of its values at once: what filters are tested against (5.7.4.4)."""
-    return Entity(evolution.id, evolution.types, evolution.attributes, scopes)
