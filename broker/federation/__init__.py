@@ -1,0 +1,1 @@
+"""Federation: operations that reach other brokers by their registrations (4.3.6)."""

@@ -1,0 +1,30 @@
+"""For whom sources are asked: what of a request decides which are, and what of them the answer has to tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ngsi_ld.context import Context
+
+
+@dataclass(slots=True)
+class Caller:
+    """The request that an operation serves.
+
+    `context`: the @context that names are written with in what is forwarded, unless a registration says another.
+    `headers`: of the request, by lower-case name, for those that registrations have passed on.
+    `via`: the aliases of the brokers that the request has come through (6.3.18).
+    `local`: whether only what this broker has counts (`local=true`, or a snapshot).
+    `split`: whether an entity may be in parts at several sources (splitEntities).
+    `attributes`: IRIs of those that the answer shows; None for all. Sources need not send others.
+    `warnings`: what sources did not do, by the time the operation is over: the values of NGSILD-Warning (6.3.17).
+    """
+
+    tenant: str
+    context: Context
+    now: str
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    via: tuple[str, ...] = ()
+    local: bool = False
+    split: bool = False
+    attributes: frozenset[str] | None = None
+    warnings: list[str] = field(default_factory=list)
