@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from broker.api.doubled import doubled_member
 from broker.api.link import context_link
 from broker.api.media import JSON, JSON_LD, base_type, chosen
 from broker.api.parameters import PARAMETERS
@@ -156,12 +157,18 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, allowed: tupl
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON of a body; InvalidRequest that says where it breaks."""
+    """The JSON of a body; InvalidRequest that says where it breaks, or which member an object has twice."""
     try:
-        return orjson.loads(body)
+        parsed = orjson.loads(body)
+        doubled = doubled_member(body, parsed)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}" if body else "it is empty"
         raise invalid_request(f"the body is not valid JSON: {where}") from None
+    except orjson.JSONEncodeError:
+        raise invalid_request("the body is not JSON of at most 254 levels") from None
+    if doubled is not None:
+        raise invalid_request(f"the body has the member {doubled!r} twice in one object")
+    return parsed
 
 
 def context_of_link(headers: dict[bytes, bytes]) -> str | None:
