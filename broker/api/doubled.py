@@ -3,8 +3,8 @@
     doubled_member(b'{"a": 1, "a": 2}', {"a": 2})     "a"
 
 Seen by counting: written again, what was parsed has as many quotation marks as the text, unless a member was lost,
-and with it at least the two marks of its name. That costs a fifth of a parser that tells, which only
-looks for the name of what is known to be doubled.
+and with it at least the two marks of its name. That costs a fifth of a parser that tells, which is only asked for the
+name of what is known to be doubled.
 """
 
 import json
