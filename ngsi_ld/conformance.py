@@ -29,7 +29,9 @@ _MEMBERS: Mapping[str, Version] = {
 }
 """The members that an older version has not."""
 
-_KINDS: Mapping[str, tuple[Version, str]] = {
+_Kinds = Mapping[str, tuple[Version, str]]
+
+_KINDS: _Kinds = {
     "LanguageProperty": ((1, 4), "Property"),
     "JsonProperty": ((1, 8), "Property"),
     "VocabProperty": ((1, 8), "Property"),
@@ -38,42 +40,48 @@ _KINDS: Mapping[str, tuple[Version, str]] = {
 }
 """The kinds that an older version has not, since when they are there, and what they become."""
 
+_KINDS_FILTERED: _Kinds = {name: older for name, older in _KINDS.items() if name != "LanguageProperty"}
+
 LATEST: Version = (1, 9)
 
 
-def conforming(entity: Entity, version: Version, names: Names) -> Entity:
-    """The entity by that version; the same object where nothing of it is younger."""
+def conforming(entity: Entity, version: Version, names: Names, *, language_filter: bool = False) -> Entity:
+    """The entity by that version; the same object where that is the latest.
+
+    LanguageProperties stay where a `language_filter` (4.15) is to make Properties of them, as it does in any version.
+    """
     if version >= LATEST:
         return entity
+    kinds = _KINDS_FILTERED if language_filter else _KINDS
     return replace(
         entity,
         types=entity.types[:1] if version < _MULTIPLE else entity.types,
-        attributes=_attributes(entity.attributes, version, names),
+        attributes=_attributes(entity.attributes, version, names, kinds),
         scope=[] if version < _SCOPE else entity.scope,
         expires_at=None if version < _EXPIRY else entity.expires_at,
     )
 
 
-def _attributes(attributes: Attributes, version: Version, names: Names) -> Attributes:
+def _attributes(attributes: Attributes, version: Version, names: Names, kinds: _Kinds) -> Attributes:
     made: Attributes = {}
     for name, instances in attributes.items():
         kept = instances
         if version < _MULTIPLE:
             kept = [next((one for one in instances if "datasetId" not in one), instances[0])]
-        made[name] = [_instance(one, version, names) for one in kept]
+        made[name] = [_instance(one, version, names, kinds) for one in kept]
     return made
 
 
-def _instance(instance: Instance, version: Version, names: Names) -> Instance:
+def _instance(instance: Instance, version: Version, names: Names, kinds: _Kinds) -> Instance:
     members: dict[str, Any] = {
         name: value for name, value in instance.items() if name not in _MEMBERS or version >= _MEMBERS[name]
     }
-    since, older = _KINDS.get(instance["type"], (version, ""))
+    since, older = kinds.get(instance["type"], (version, ""))
     if version < since:
         members["type"] = older
         members.update(_OLDER[instance["type"]](members, names))
     if "subs" in members:
-        members["subs"] = _attributes(instance["subs"], version, names)
+        members["subs"] = _attributes(instance["subs"], version, names, kinds)
     return cast("Instance", members)
 
 

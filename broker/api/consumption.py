@@ -94,9 +94,13 @@ async def _rendered(
     if version is not None:
         headers.append((b"preference-applied", f"ngsi-ld={version[0]}.{version[1]}".encode()))
         for node in every(nodes):
-            shown_as = conforming(node.entity, version, context)
-            if shown_as != node.entity:
-                status, node.entity = 203, shown_as
+            asked, view = node.entity, node.view
+            node.entity = conforming(asked, version, context, language_filter=view.languages is not None)
+            # What made a difference may not be shown: expiresAt without sysAttrs, an attribute that is not picked.
+            if node.entity is not asked and render(node.entity, context, view, now) != render(
+                asked, context, view, now
+            ):
+                status = 203
     shown = [render_inline(node, context, now) for node in nodes]
     if spatial:
         geometry = geometry_property(request.parameters, context)

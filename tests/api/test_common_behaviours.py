@@ -112,6 +112,35 @@ async def test_prefer_a_version_that_needs_no_change(api):
     assert "Preference-Applied" not in (await api.get("/entities", type="Lamp", headers={"Prefer": "x=1.0"})).headers
 
 
+async def test_what_is_not_shown_changes_nothing(api):
+    lamp = {"id": "urn:ngsi-ld:Bulb:1", "type": "Bulb", "a": {"value": 1, "expiresAt": "2126-01-01T00:00:00Z"}}
+    await api.post("/entities", {**lamp, "expiresAt": "2126-01-01T00:00:00Z", "b": {"json": {"c": 1}}})
+    path, older = "/entities/urn:ngsi-ld:Bulb:1", {"Prefer": "ngsi-ld=1.7"}
+
+    assert (await api.get(path, headers=older)).status == 203
+    assert (await api.get(path, pick="id,type,a", headers=older)).status == 200
+    assert (await api.get("/entities", type="Bulb", pick="id,type,a", headers=older)).status == 200
+    assert (await api.get(path, pick="id,type,a", options="sysAttrs", headers=older)).status == 203
+
+
+async def test_prefer_with_a_language_filter(api):
+    name = {"languageMap": {"fr": "poteau", "en": "pole"}, "unit": {"languageMap": {"fr": "mètre"}}}
+    await api.post("/entities", {"id": "urn:ngsi-ld:Sign:1", "type": "Sign", "name": name})
+    path, older = "/entities/urn:ngsi-ld:Sign:1", {"Prefer": "ngsi-ld=1.3"}
+
+    answer = await api.get(path, lang="fr", headers=older)
+    assert answer.status == 200
+    assert answer.json["name"] == {
+        "type": "Property",
+        "value": "poteau",
+        "lang": "fr",
+        "unit": {"type": "Property", "value": "mètre", "lang": "fr"},
+    }
+    assert (await api.get(path, lang="en", format="simplified", headers=older)).json["name"] == "pole"
+    whole = await api.get(path, headers=older)
+    assert (whole.status, whole.json["name"]["value"]) == (203, {"fr": "poteau", "en": "pole"})
+
+
 async def test_prefer_holds_for_linked_entities(api):
     await api.post("/entities", {"id": "urn:ngsi-ld:Pole:1", "type": "Pole", "holds": {"object": LAMP}})
     answer = await api.get("/entities", type="Pole", join="inline", format="concise", headers={"Prefer": "ngsi-ld=1.7"})

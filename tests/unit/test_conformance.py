@@ -50,6 +50,12 @@ def test_the_present_version_changes_nothing():
     assert conforming(ENTITY, (1, 9), CORE) is ENTITY
 
 
+def test_a_language_filter_comes_before():
+    assert conforming(ENTITY, (1, 3), CORE, language_filter=True).attributes[CORE.iri("l")] == [
+        instance("LanguageProperty", "languageMap", {"fr": "oui"})
+    ]
+
+
 def test_before_1_3():
     assert shown((1, 2)) == {
         "id": "urn:ngsi-ld:T:1",
