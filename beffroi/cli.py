@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 import broker
+from beffroi.federation import app as federation
 from beffroi.subscriptions import app as subscriptions
 from broker.settings import Settings
 
@@ -20,6 +21,7 @@ models = typer.Typer(help="The data models that entities follow.", no_args_is_he
 app.add_typer(adapter, name="adapter")
 app.add_typer(models, name="models")
 app.add_typer(subscriptions, name="subscriptions")
+app.add_typer(federation, name="federation")
 
 
 def main() -> None:

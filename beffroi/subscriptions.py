@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from beffroi.columns import columns
+
 if TYPE_CHECKING:
     from broker.notifications.commands import Backlog, Client
 
@@ -87,10 +89,7 @@ def table(found: "list[Backlog]") -> str:
         )
         for one in found
     ]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(_COLUMNS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return columns(rows)
 
 
 def _age(seconds: float) -> str:
