@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 import data_models
 from broker.changelog.log import ChangeLog, Consumer
 from broker.contexts import Contexts, ContextSettings
+from broker.federation.remote import Remotes
 from broker.history.collections import Collections
 from broker.history.history import History
 from broker.history.marks import MARKS, Marks
@@ -45,6 +46,7 @@ class Services:
     contexts: Contexts
     subscriptions: Subscriptions
     streams: Streams
+    remotes: Remotes
     history: History | None = None
     """The temporal evolution of entities; None where none is recorded."""
 
@@ -61,6 +63,8 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(contexts.close)
         await contexts.start()
         endpoints = EndpointPolicy(private=settings.endpoint_private, networks=networks(settings.endpoint_networks))
+        remotes = Remotes(settings, mongo, contexts, endpoints)
+        stack.push_async_callback(remotes.close)
         keeping = Keeping(settings.events_age, settings.events_size)
         notifier = Notifier(mongo, store, contexts, _notification_policy(settings), endpoints, keeping)
         stack.push_async_callback(notifier.close)
@@ -97,7 +101,7 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
         streams = Streams(mongo, changes, keeping, settings.events_streams)
         stack.push_async_callback(streams.close)
-        yield Services(settings, mongo, store, contexts, subscriptions, streams, history)
+        yield Services(settings, mongo, store, contexts, subscriptions, streams, remotes, history)
 
 
 def _tenant_maker(store: MongoStore, settings: Settings) -> Callable[[str], Awaitable[None]]:

@@ -56,6 +56,27 @@ class Settings(BaseSettings):
     events_patience: float = Field(30.0, gt=0, description="Seconds until a client that takes no events is dropped.")
     lease: float = Field(3.0, ge=0.5, description="Seconds of silence until another process follows the change log.")
 
+    federation_timeout: float = Field(
+        5.0, gt=0, description="Seconds that a context source has to answer if its registration says none."
+    )
+    federation_connections: int = Field(32, gt=0, description="Connections to one context source at a time.")
+    federation_failures: int = Field(
+        3, gt=0, description="Times in a row that a context source does not answer until it is left alone for a while."
+    )
+    federation_cooldown: float = Field(
+        5.0, gt=0, description="Seconds for which it is left alone if its registration says none."
+    )
+    federation_answer_size: int = Field(
+        32 * 1024 * 1024, gt=0, description="Largest answer in bytes that is taken from a context source."
+    )
+    federation_entities: int = Field(
+        10_000, gt=0, description="Most entities that are collected from context sources to answer one request."
+    )
+    split_entities: bool = Field(
+        False,
+        description="Whether entities may be in parts at several sources if a query does not say (splitEntities).",
+    )
+
     tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")
     alias: str = Field("beffroi", min_length=1, description="Name of this broker among federated ones.")
 

@@ -116,7 +116,15 @@ class Api:
             request.body = parse_json(body)
         if not endpoint.takes_context:
             request.context_value = take_context(request.body, headers, request.json_ld if endpoint.bodies else False)
-        return await endpoint.handler(request)
+        try:
+            response = await endpoint.handler(request)
+        except NgsiLdError as error:
+            response = problem(error)
+        # Also of an error: a 404 may be one because a source did not answer (6.3.17).
+        response.headers += [
+            (b"ngsild-warning", " ".join(one.split()).encode("latin-1", "replace")) for one in request.warnings
+        ]
+        return response
 
     def _route(self, raw_path: bytes) -> tuple[dict[str, Endpoint] | None, list[str]]:
         """The methods of the resource and the ids in its path; a slash at the end makes no difference."""

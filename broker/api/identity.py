@@ -8,14 +8,14 @@ from broker.api.consumption import with_context
 from broker.api.endpoint import Endpoint, Resource
 from broker.api.request import Request
 from broker.api.response import Response, dump
+from broker.federation.via import own_alias
 
 _STARTED = time.monotonic()
 
 
 async def _identity(request: Request) -> Response:
     context = await request.context()
-    alias = request.services.settings.alias
-    name = f"{alias}-{request.tenant}" if request.tenant else alias
+    name = own_alias(request.services.settings.alias, request.tenant)
     body = {
         "id": f"urn:ngsi-ld:ContextSourceIdentity:{uuid.uuid5(uuid.NAMESPACE_URL, name)}",
         "type": "ContextSourceIdentity",

@@ -1,7 +1,7 @@
 """A request: its parts are read once, checked in the standard's order, and kept (6.3.4, 6.3.5, 6.3.14, 6.3.20)."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -13,6 +13,8 @@ from broker.api.link import context_link
 from broker.api.media import JSON, JSON_LD, base_type, chosen
 from broker.api.parameters import PARAMETERS
 from broker.api.response import CONTEXT_REL, Header, context_header, media_header
+from broker.federation.caller import Caller
+from broker.federation.via import aliases, own_alias
 from broker.services import Services
 from ngsi_ld.context import Context
 from ngsi_ld.errors import bad_request_data, invalid_request
@@ -59,12 +61,30 @@ class Request:
     body: Any = None
     context_value: Any = None
     """The @context that the request names: a URL by Link, any value in the body, or None."""
+    warnings: list[str] = field(default_factory=list)
+    """What context sources did not do: the values of the NGSILD-Warning headers of the answer (6.3.17)."""
 
     async def context(self) -> Context:
         """The @context that names are read and written with."""
         contexts = self.services.contexts
         return contexts.known(self.tenant, self.context_value) or await contexts.resolve(
             self.tenant, self.context_value
+        )
+
+    def caller(self, context: Context) -> Caller:
+        """For whom context sources are asked: what they are told of this request, and where their warnings go."""
+        settings = self.services.settings
+        via = self.headers.get(b"via")
+        return Caller(
+            tenant=self.tenant,
+            context=context,
+            now=self.now,
+            headers=self.headers,
+            alias=own_alias(settings.alias, self.tenant),
+            via=() if via is None else aliases(via.decode("latin-1")),
+            local=self.parameters.get("local") is True,
+            split=self.parameters.get("splitEntities", settings.split_entities),
+            warnings=self.warnings,
         )
 
     def query_pairs(self) -> list[tuple[str, str]]:

@@ -8,10 +8,11 @@ from ngsi_ld.context import Context
 
 @dataclass(slots=True)
 class Caller:
-    """The request that an operation serves.
+    """The request that an operation serves; `request.caller(context)` makes it.
 
     `context`: the @context that names are written with in what is forwarded, unless a registration says another.
     `headers`: of the request, by lower-case name, for those that registrations have passed on.
+    `alias`: what this broker is called as the source of the tenant (5.15.1).
     `via`: the aliases of the brokers that the request has come through (6.3.18).
     `local`: whether only what this broker has counts (`local=true`, or a snapshot).
     `split`: whether an entity may be in parts at several sources (splitEntities).
@@ -23,8 +24,14 @@ class Caller:
     context: Context
     now: str
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    alias: str = ""
     via: tuple[str, ...] = ()
     local: bool = False
     split: bool = False
     attributes: frozenset[str] | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def looped(self) -> bool:
+        """Whether the request has come through this broker before: whoever is registered here was asked then."""
+        return self.alias in self.via
