@@ -25,11 +25,14 @@ class ErrorType(Enum):
     TOO_COMPLEX_QUERY = ("TooComplexQuery", 403, "The query is too complex")
     TOO_MANY_RESULTS = ("TooManyResults", 403, "The query has too many results")
     INTERNAL_ERROR = ("InternalError", 500, "The broker failed")
+    BAD_GATEWAY = ("", 502, "A context source refused or failed")
+    GATEWAY_TIMEOUT = ("", 504, "A context source did not answer in time")
+    LOOP_DETECTED = ("", 508, "The request has come back to a broker that it came through")
 
     @property
     def uri(self) -> str:
-        """The type URI of the ProblemDetails."""
-        return ERROR_URI + self.value[0]
+        """The type URI of the ProblemDetails; those of 6.3.17 have none of the standard's (RFC 9457, 4.2.1)."""
+        return ERROR_URI + self.value[0] if self.value[0] else "about:blank"
 
     @property
     def status(self) -> int:
