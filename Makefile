@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3 python3.12 python3.13,$(she
 BIN := .venv/bin
 SOURCES := ngsi_ld broker adapters beffroi data-models tests
 
-.PHONY: help install run test drill lint format bench bench-notifications bench-temporal bench-adapters conformance lock clean
+.PHONY: help install run test drill lint format bench bench-notifications bench-temporal bench-adapters bench-federation conformance lock clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -46,6 +46,9 @@ bench-temporal: install  ## size and speed of the history; make bench-temporal [
 
 bench-adapters: install  ## records a second that the adapters map and deliver, beside the floor
 	$(BIN)/python -m tests.bench.adapters
+
+bench-federation: install  ## a query over four neighbours, beside the same asked of one of them directly
+	$(BIN)/python -m tests.bench.federation
 
 conformance: install  ## run the ETSI suite: make conformance SUITE=path [PARTS="TP/NGSI-LD/..."]
 	@test -n "$(SUITE)" || { echo "Name a checkout of the ETSI suite: make conformance SUITE=path"; exit 2; }
