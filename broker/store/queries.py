@@ -6,13 +6,15 @@ To count off an offset, what is in doubt is read beforehand if it is little and 
 """
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DocumentTooLarge
 
 from broker.store import documents
-from broker.store.filters import Filter, Mongo, mongo_filter, mongo_sort
+from broker.store.filters import Filter, Mongo, Sort, mongo_filter, mongo_sort
 from broker.store.store import Position
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError
@@ -30,6 +32,7 @@ CREATION_ORDER = [("createdAt", ASCENDING), ("_id", ASCENDING)]
 _LARGEST_BATCH = 1000
 _FEW_DOUBTS = 200
 _MOST_ORDERED = 100_000
+_MOST_KEYS = 20_000
 _TELLS_CASES_APART = 3
 
 
@@ -88,12 +91,39 @@ async def _ordered(
         return [documents.entity(stored) async for stored in await entities.aggregate(stages, batchSize=limit)]
     # A collation holds for the whole command, so what matches is found by one without.
     ids = await _ids(entities, query, asked, now)
+    if sort.collation is not None and len(ids) <= _MOST_KEYS:
+        with suppress(DocumentTooLarge):
+            return await _ordered_by_keys(entities, list(ids), sort, limit, offset)
     stages = [{"$match": {"_id": {"$in": list(ids)}}}, *sort.stages]
     if sort.collation is None or sort.collation.get("strength", _TELLS_CASES_APART) >= _TELLS_CASES_APART:
         stages.append({"$limit": offset + limit})
     async with await entities.aggregate(stages, collation=sort.collation) as cursor:
         found = [stored async for stored in cursor if stored["_id"] in ids]
     return [documents.entity(stored) for stored in found[offset : offset + limit]]
+
+
+async def _ordered_by_keys(entities: Entities, ids: list[str], sort: Sort, limit: int, offset: int) -> list[Entity]:
+    """The page of these entities: what they are ordered by is read, sent to be sorted by the collation, then the page.
+
+    A command with a collation that looked for the entities itself would go through all that there are. Raises
+    DocumentTooLarge where the keys do not fit into a command.
+    """
+    read: list[Mongo] = [
+        {"$match": {"_id": {"$in": ids}}},
+        *sort.keys,
+        {"$project": dict.fromkeys(sort.order["$sort"], 1)},
+    ]
+    keys = await (await entities.aggregate(read, batchSize=len(ids))).to_list()
+    stages = [
+        {"$documents": {"$literal": keys}},
+        sort.order,
+        {"$skip": offset},
+        {"$limit": limit},
+        {"$project": {"_id": 1}},
+    ]
+    page = [one["_id"] async for one in await entities.database.aggregate(stages, collation=sort.collation)]
+    found = {stored["_id"]: stored async for stored in entities.find({"_id": {"$in": page}}, batch_size=limit)}
+    return [documents.entity(found[one]) for one in page if one in found]
 
 
 async def _ordered_in_memory(

@@ -184,6 +184,29 @@ async def test_orders_by_value_with_and_without_collation_and_by_distance(store,
     assert await order("location;dist-asc", order_from=[4.30, 48.95]) == ["apfelbaum", "Zug", "apfel", "Äpfel", "zebra"]
 
 
+@pytest.mark.parametrize("most_keys", [0, 20_000])
+async def test_orders_with_a_collation_alike_of_few_and_of_many(store, tenant, monkeypatch, most_keys):
+    monkeypatch.setattr(queries, "_MOST_KEYS", most_keys)
+    words = ["b", "$b", "Á", "a", 12, True, None, {"$a": 1}, ["b"], "2026-11-23", "B", "2026-11-23T10:00:00Z"]
+    await stored(store, tenant, [entity(f"{n:02d}", word=word) for n, word in enumerate(words)])
+    ordering = parse_order_by("https://example.org/word", CORE, collation="und-x-icu")
+
+    found = await store.find(tenant, replace(ANY, ordering=ordering), now=NOW, limit=10, offset=1)
+
+    day, instant = "2026-11-23", "2026-11-23T10:00:00Z"
+    in_order = [12, "$b", "a", "Á", "b", "B", {"$a": 1}, ["b"], True, day, instant, None]
+    assert [one.attributes["https://example.org/word"][0]["value"] for one in found] == in_order[1:11]
+
+
+async def test_keys_too_large_for_a_command_are_sorted_all_the_same(store, tenant):
+    await stored(store, tenant, [entity(n, word="zyx"[n] * 6_000_000) for n in range(3)])
+    ordering = parse_order_by("https://example.org/word", CORE, collation="und-x-icu")
+
+    found = await store.find(tenant, replace(ANY, ordering=ordering), now=NOW, limit=2)
+
+    assert ids(found) == [entity(2).id, entity(1).id]
+
+
 async def test_what_has_expired_is_in_no_answer(store, tenant):
     await stored(
         store,

@@ -31,17 +31,24 @@ _LOCALES = """
 class Sort:
     """Stages to be put after `$match`, and the collation of the command, None for the order of code points.
 
-    With a collation the command's `$match` must name documents by something else than texts that it compares: MongoDB
-    would compare them by it too. `{"_id": {"$in": ids}}` of a first query is right, with any collation that tells
-    different ids apart.
+    `keys` give each document what `order` sorts by. With a collation the command's `$match` must name documents by
+    something else than texts that it compares: MongoDB would compare them by it too, and no index helps it.
+    `{"_id": {"$in": ids}}` of a first query is right, with any collation that tells different ids apart; and so is
+    `$documents` with what a first command made of `keys`.
     """
 
-    stages: list[Mongo]
+    keys: list[Mongo]
+    order: Mongo
     collation: Mongo | None = None
+
+    @property
+    def stages(self) -> list[Mongo]:
+        """The whole of it."""
+        return [*self.keys, self.order, {"$unset": _FIELD}]
 
 
 def mongo_sort(ordering: Ordering, now: str) -> Sort | None:
-    """The stages, or None where the order needs distances and so `ngsi_ld.query.sorting.sort_key`.
+    """The sort, or None where the order needs distances and so `ngsi_ld.query.sorting.sort_key`.
 
     Raises OperationNotSupported for distances along with a collation, BadRequestData for a collation not of MongoDB's.
     """
@@ -59,13 +66,7 @@ def mongo_sort(ordering: Ordering, now: str) -> Sort | None:
         added[f"v{number}"] = _target(term, now)
         order |= {f"{_FIELD}.a{number}": 1, f"{_FIELD}.r{number}": direction, f"{_FIELD}.k{number}": direction}
     ranks = {f"{_FIELD}.{name}": one for name, one in _ranks(len(ordering.terms)).items()}
-    stages: list[Mongo] = [
-        {"$set": {_FIELD: added}},
-        {"$set": ranks},
-        {"$sort": order | {"_id": 1}},
-        {"$unset": _FIELD},
-    ]
-    return Sort(stages, collation)
+    return Sort([{"$set": {_FIELD: added}}, {"$set": ranks}], {"$sort": order | {"_id": 1}}, collation)
 
 
 def _target(term: OrderTerm, now: str) -> Any:
