@@ -55,10 +55,14 @@ _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A checked pattern: `text` as the client wrote it, `pcre` the same for PCRE with its option `s`."""
+    """A checked pattern: `text` as the client wrote it, `pcre` the same for PCRE with its option `s`.
+
+    Every text in which it is found begins with `prefix`, which is empty where that cannot be told.
+    """
 
     text: str
     pcre: str
+    prefix: str
     _automaton: Automaton = field(compare=False, repr=False)
 
     def search(self, text: str) -> bool:
@@ -76,7 +80,19 @@ def parse_pattern(text: str, where: str, limits: Limits = DEFAULT_LIMITS) -> Pat
     automaton = Automaton(node)
     if automaton.size > MAX_STATES:
         raise bad_request_data(f"The regular expression of {where} is too large once its repetitions are written out")
-    return Pattern(text, _pcre(node), automaton)
+    return Pattern(text, _pcre(node), _prefix(node), automaton)
+
+
+def _prefix(node: Node) -> str:
+    parts = node.parts if isinstance(node, Sequence) else (node,)
+    if not parts or not isinstance(parts[0], Start):
+        return ""
+    prefix = ""
+    for part in parts[1:]:
+        if not isinstance(part, Set) or len(part.ranges) != 1 or part.ranges[0][0] != part.ranges[0][1]:
+            break
+        prefix += chr(part.ranges[0][0])
+    return prefix
 
 
 class _Parser:

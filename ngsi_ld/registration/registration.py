@@ -1,6 +1,6 @@
 """A context source registration (5.2.9): its members as they were given, and what they mean.
 
-Definition     what is stored: members as JSON, the IRIs of the names in them, the URL of the @context
+Definition     what is stored: members as JSON with IRIs for names, the URL of the @context
 Registration   what is worked with: where the source is, what it has, what it may be asked
 """
 
@@ -67,13 +67,13 @@ class Interval:
 class Definition:
     """A registration as it is stored.
 
-    `members` are those of the JSON without id, type, @context and read-only ones. `terms` are the IRIs of the names in
-    it. `context` is the URL of the @context it came with, or of the core.
+    `members` are those of the JSON without id, type, @context and read-only ones; the types and attributes in them are
+    IRIs, and so are the names of the members that the standard does not have, the properties of the source. `context`
+    is the URL of the @context it came with, or of the core.
     """
 
     id: str
     members: dict[str, Any]
-    terms: dict[str, str]
     context: str
 
 
@@ -84,7 +84,8 @@ class Registration:
     `endpoint` is the URL of the source without `/ngsi-ld/v1` and without a slash at its end. `source_info` has the
     pairs of contextSourceInfo. `conformance` is the version that the source speaks, None where not told.
     `jsonld_context` is the URL of the @context that requests to it are written with, None for that of the request.
-    `geometries` has location, observationSpace and operationSpace where given.
+    `geometries` has location, observationSpace and operationSpace where given. `properties` are those of the source
+    by IRI, as JSON.
     """
 
     definition: Definition
@@ -97,6 +98,7 @@ class Registration:
     dataset_ids: frozenset[str] = frozenset()
     scope: tuple[str, ...] = ()
     geometries: dict[str, Any] = field(default_factory=dict)
+    properties: dict[str, Any] = field(default_factory=dict)
     observation: Interval | None = None
     management_interval: Interval | None = None
     management: Management = Management()
