@@ -5,10 +5,14 @@ conforming(entity, (1, 3), names)     no scope, no LanguageProperty, nothing of 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from ngsi_ld.attributes import KINDS, NULL
 from ngsi_ld.entity import Attributes, Entity, Instance
+from ngsi_ld.expansion import Fragment
 from ngsi_ld.names import Names
+
+Subject = TypeVar("Subject", Entity, Fragment)
 
 Version = tuple[int, int]
 """Major and minor."""
@@ -45,19 +49,20 @@ _KINDS_FILTERED: _Kinds = {name: older for name, older in _KINDS.items() if name
 LATEST: Version = (1, 9)
 
 
-def conforming(entity: Entity, version: Version, names: Names, *, language_filter: bool = False) -> Entity:
-    """The entity by that version; the same object where that is the latest.
+def conforming(entity: Subject, version: Version, names: Names, *, language_filter: bool = False) -> Subject:
+    """The entity, or a fragment that is to be written, by that version; the same object where that is the latest.
 
     LanguageProperties stay where a `language_filter` (4.15) is to make Properties of them, as it does in any version.
     """
     if version >= LATEST:
         return entity
     kinds = _KINDS_FILTERED if language_filter else _KINDS
+    unscoped: Any = [] if isinstance(entity, Entity) else None
     return replace(
         entity,
         types=entity.types[:1] if version < _MULTIPLE else entity.types,
         attributes=_attributes(entity.attributes, version, names, kinds),
-        scope=[] if version < _SCOPE else entity.scope,
+        scope=unscoped if version < _SCOPE else entity.scope,
         expires_at=None if version < _EXPIRY else entity.expires_at,
     )
 
@@ -72,14 +77,25 @@ def _attributes(attributes: Attributes, version: Version, names: Names, kinds: _
     return made
 
 
+def conforming_instance(instance: Instance, version: Version, names: Names) -> Instance:
+    """One instance of an attribute, or the members of one that are to be changed, by that version."""
+    return instance if version >= LATEST else _instance(instance, version, names, _KINDS)
+
+
 def _instance(instance: Instance, version: Version, names: Names, kinds: _Kinds) -> Instance:
     members: dict[str, Any] = {
         name: value for name, value in instance.items() if name not in _MEMBERS or version >= _MEMBERS[name]
     }
-    since, older = kinds.get(instance["type"], (version, ""))
+    name = instance.get("type", "")
+    since, older = kinds.get(name, (version, ""))
     if version < since:
+        kind = KINDS[name]
         members["type"] = older
-        members.update(_OLDER[instance["type"]](members, names))
+        if members.get(kind.member) == kind.null:
+            del members[kind.member]
+            members[KINDS[older].member] = NULL
+        elif kind.member in members:
+            members.update(_OLDER[name](members, names))
     if "subs" in members:
         members["subs"] = _attributes(instance["subs"], version, names, kinds)
     return cast("Instance", members)
