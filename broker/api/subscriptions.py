@@ -15,7 +15,9 @@ async def _create(request: Request) -> Response:
     if not isinstance(request.body, dict):
         raise invalid_request("the body must be one JSON object, a Subscription")
     context = await request.context()
-    subscription_id = await request.services.subscriptions.create(request.tenant, request.body, context, request.now)
+    subscription_id = await request.services.subscriptions.create(
+        request.tenant, request.body, context, request.now, request.caller(context).via
+    )
     return created(f"/subscriptions/{subscription_id}")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bson import Timestamp
 from pymongo import AsyncMongoClient
 
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
@@ -21,6 +22,7 @@ from broker.notifications.data import of_change
 from broker.notifications.deliveries import Deliveries
 from broker.notifications.endpoints import EVENTS_SCHEME, EndpointPolicy
 from broker.notifications.events import Events, Keeping
+from broker.notifications.forwarded import FORWARDED
 from broker.notifications.journal import Entry, Journal, entry_key
 from broker.notifications.loading import subscriptions_at
 from broker.notifications.matching import selected, triggered
@@ -36,7 +38,7 @@ from ngsi_ld.context import CORE
 from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.expiry import alive
-from ngsi_ld.subscription import Subscription
+from ngsi_ld.subscription import Status, Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +128,9 @@ class Notifier:
         """See `Consumer`."""
         entries: list[Entry] = []
         for change in changes:
-            if isinstance(change, EntityChange):
-                entries += await self._entries(change)
+            told = await self._told(change)
+            if told is not None:
+                entries += told
                 if len(entries) < _JOURNALED_TOGETHER:
                     continue
             # What was matched before a subscription changed must be on its way before that.
@@ -154,6 +157,24 @@ class Notifier:
             await self._events.add(fitting)
             for entry in await self._journal.add(fitting):
                 self._post_office.push(entry)
+
+    async def _told(self, change: Change) -> list[Entry] | None:
+        """What is to be told to subscribers; None where the change is of what is told, or to whom."""
+        if isinstance(change, EntityChange):
+            return await self._entries(change)
+        if isinstance(change, DocumentChange) and change.collection == FORWARDED:
+            return self._forwarded(change)
+        return None
+
+    def _forwarded(self, change: DocumentChange) -> list[Entry]:
+        """What a context source has told of an entity of its own (5.8.6); nothing where nobody listens any more."""
+        if change.before is not None or change.after is None:
+            return []
+        one = self._registry.get(change.after["t"], change.after["s"])
+        now = datetime.now(UTC)
+        if one is None or one.subscription.status(format_date_time(now)) is not Status.ACTIVE:
+            return []
+        return [self._entry(one, change.after["_id"].hex(), change.cluster_time, change.after["d"], now)]
 
     async def _entries(self, change: EntityChange) -> list[Entry]:
         if not self._registry.listens(change.tenant, change.id, change.types):
@@ -187,22 +208,22 @@ class Notifier:
                 self._deliveries.gave_up(one.tenant, subscription.id, 1)
                 continue
             if data:
-                entries.append(self._entry(one, change, data, now))
+                entries.append(self._entry(one, change.id, change.cluster_time, data, now))
         return entries
 
     def _next_order(self) -> int:
         self._order += 1
         return self._order
 
-    def _entry(self, one: Registered, change: EntityChange, data: bytes, now: datetime) -> Entry:
+    def _entry(self, one: Registered, about: str, cluster_time: Timestamp, data: bytes, now: datetime) -> Entry:
         subscription = one.subscription
         return Entry(
-            entry_key(one.tenant, subscription.id, change.id, change.cluster_time),
+            entry_key(one.tenant, subscription.id, about, cluster_time),
             self._next_order(),
             one.tenant,
             subscription.id,
-            change.id,
-            change.cluster_time,
+            about,
+            cluster_time,
             now,
             subscription.endpoint.accept,
             subscription.context,

@@ -1,12 +1,14 @@
 """Create, retrieve, query, update and delete subscriptions (5.8.1 to 5.8.5).
 
     subscriptions   {_id: id, v: version, createdAt, modifiedAt, members: {…}, terms: {member: [[name, IRI], …]},
-                     context: URL}                                    in the database of the tenant
+                     context: URL, via: [alias, …]?}                  in the database of the tenant
+
+`via` are the brokers that the subscription has come through, if any: it is not copied back to them.
 
 The collection is watched by the change log: what is written here reaches the notifier in the order of the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -71,10 +73,10 @@ class Subscriptions:
         self._create_tenants = create_tenants
         self._ready: set[str] = set()
 
-    async def create(self, tenant: str, body: Any, context: Context, now: str) -> str:
+    async def create(self, tenant: str, body: Any, context: Context, now: str, via: Sequence[str] = ()) -> str:
         """Create Subscription (5.8.1): its id. AlreadyExists if the id is taken, BadRequestData for what is wrong.
 
-        `body` is the JSON, `context` the @context of the request.
+        `body` is the JSON, `context` the @context of the request, `via` the brokers that it has come through.
         """
         generated = f"urn:ngsi-ld:Subscription:{uuid4()}"
         url = await self._contexts.host(tenant, context)
@@ -83,7 +85,8 @@ class Subscriptions:
         collection = await self._for_writing(tenant)
         with _asking():
             try:
-                await collection.insert_one({**_document(subscription), "v": 1, "createdAt": now, "modifiedAt": now})
+                document = {**_document(subscription), "v": 1, "createdAt": now, "modifiedAt": now}
+                await collection.insert_one({**document, "via": list(via)} if via else document)
             except DuplicateKeyError:
                 raise already_exists(f"the subscription {subscription.id} exists; choose another id") from None
         return subscription.id
@@ -118,7 +121,7 @@ class Subscriptions:
             subscription = updated_subscription(subscription_of(document), fragment, context, now)
             await self._check(tenant, subscription)
             changed = {**_document(subscription), "v": document["v"] + 1, "modifiedAt": now}
-            changed["createdAt"] = document["createdAt"]
+            changed |= {name: document[name] for name in ("createdAt", "via") if name in document}
             with _asking():
                 result = await collection.replace_one({"_id": subscription_id, "v": document["v"]}, changed)
             if result.matched_count:
