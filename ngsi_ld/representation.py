@@ -77,8 +77,10 @@ def render(entity: Entity, names: Names, view: View, now: str) -> dict[str, Any]
     if entity.scope:
         rendered["scope"] = _one_or_list(entity.scope)
     if view.sys_attrs:
-        rendered["createdAt"] = entity.created_at
-        rendered["modifiedAt"] = entity.modified_at
+        if entity.created_at:  # another broker may not have told
+            rendered["createdAt"] = entity.created_at
+        if entity.modified_at:
+            rendered["modifiedAt"] = entity.modified_at
         if entity.expires_at:
             rendered["expiresAt"] = entity.expires_at
     if view.pick is not None or view.omit is not None:
@@ -233,8 +235,9 @@ def _complete(members: dict[str, Any], instance: Instance, names: Names, view: V
             if rendered:
                 members[names.term(iri)] = rendered[0] if len(rendered) == 1 else rendered
     if view.sys_attrs:
-        members["createdAt"] = instance["createdAt"]
-        members["modifiedAt"] = instance["modifiedAt"]
+        for time in ("createdAt", "modifiedAt"):
+            if instance.get(time):
+                members[time] = instance[time]  # type: ignore[literal-required]
         if "expiresAt" in instance:
             members["expiresAt"] = instance["expiresAt"]
 

@@ -5,6 +5,7 @@ The normalized, concise and (for merges) simplified forms come in; what comes ou
 
 from ngsi_ld.expansion.entity import Fragment, expand_entity, expand_fragment, expand_simplified
 from ngsi_ld.expansion.instance import Fill, expand_attribute, expand_instance
+from ngsi_ld.expansion.received import expand_received
 
 __all__ = [
     "Fill",
@@ -13,5 +14,6 @@ __all__ = [
     "expand_entity",
     "expand_fragment",
     "expand_instance",
+    "expand_received",
     "expand_simplified",
 ]

@@ -13,7 +13,9 @@ from ngsi_ld.expiry import checked_expiry
 from ngsi_ld.names import Names, checked_name, checked_uri
 from ngsi_ld.scopes import checked_scopes
 
-_ENTITY_MEMBERS = frozenset({"id", "@id", "type", "@type", "scope", "expiresAt", "@context"}) | SYSTEM_MEMBERS
+ENTITY_MEMBERS = frozenset({"id", "@id", "type", "@type", "scope", "expiresAt", "@context"}) | SYSTEM_MEMBERS
+"""What an entity has that is no attribute."""
+
 _SELF_DESCRIBING = ("languageMap", "json", "vocab")
 _NOT_ATTRIBUTES = VALUE_MEMBERS | {"datasetId", "instanceId", "observedAt", "unitCode", "objectType", "valueType"}
 
@@ -53,7 +55,7 @@ def expand_entity(body: Any, names: Names, now: str) -> Entity:
 def expand_simplified(body: Any, names: Names, now: str) -> Fragment:
     """The Entity Fragment of a merge in simplified form (4.5.4): values without their kinds, `dataset` by datasetId."""
     checked_object(body)
-    whole = {name: value if name in _ENTITY_MEMBERS else _as_concise(value) for name, value in body.items()}
+    whole = {name: value if name in ENTITY_MEMBERS else _as_concise(value) for name, value in body.items()}
     return with_(expand_fragment(whole, names, now, Fill.MERGE), simplified=True)
 
 
@@ -135,7 +137,7 @@ def _type_iri(name: str, names: Names) -> str:
 def _attributes(body: dict[str, Any], names: Names, now: str, fill: Fill) -> Attributes:
     attributes: Attributes = {}
     for name, value in body.items():
-        if name in _ENTITY_MEMBERS:
+        if name in ENTITY_MEMBERS:
             continue
         if name in _NOT_ATTRIBUTES:
             raise bad_request_data(f"{name} is a member of attributes and cannot be the name of one (4.5.1)")

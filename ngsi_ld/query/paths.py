@@ -40,8 +40,8 @@ class LinkedPath:
 
 AnyPath = Path | LinkedPath
 
-_NAME = re.compile(r"[^\W\d_]\w*(?::[^\W\d_]\w*)?")
-_IRI = re.compile(r"(?:https?://|urn:)[^\s=!<>~;|(){}\[\]\",]+")
+NAME = re.compile(r"[^\W\d_]\w*(?::[^\W\d_]\w*)?")
+IRI = re.compile(r"(?:https?://|urn:)[^\s=!<>~;|(){}\[\]\",]+")
 _INSIDE = re.compile(r"[^.\[\]\"{};|()<>=!~]+")
 _HINT = re.compile(r" *([^{}:\s.\[\]=]+(?:,[^{}:\s.\[\]=]+)*):")
 
@@ -69,7 +69,7 @@ def parse_path(cursor: Cursor, names: Names, members: frozenset[str] = ENTITY_ME
 def parse_name(cursor: Cursor) -> str:
     """The name that comes next: short, with a prefix, or an IRI that begins with http:, https: or urn:."""
     cursor.skip_spaces()
-    match = _IRI.match(cursor.text, cursor.position) or _NAME.match(cursor.text, cursor.position)
+    match = IRI.match(cursor.text, cursor.position) or NAME.match(cursor.text, cursor.position)
     if match is None:
         cursor.fail("the name of an attribute")
     cursor.position = match.end()
@@ -81,7 +81,7 @@ def _linked(cursor: Cursor, names: Names, relationship: str, depth: int) -> Link
     cursor.count(depth)
     hint = _HINT.match(cursor.text, cursor.position)
     types: tuple[str, ...] = ()
-    if hint is not None and all(_NAME.fullmatch(name) for name in hint[1].split(",")):
+    if hint is not None and all(NAME.fullmatch(name) for name in hint[1].split(",")):
         types = tuple([names.iri(name) for name in hint[1].split(",")])
         cursor.position = hint.end()
     path = parse_path(cursor, names, depth=depth + 1)

@@ -86,9 +86,9 @@ Term = Exists | Equal | Within | Order | Match
 Condition = Term | And | Or
 
 _WORD = re.compile(r"(?!')[^;|(),\"<>{}\\^`\s]+")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _COMMA_FRACTION = re.compile(r"[^,]*:[0-9]{2},[0-9]{1,6}Z")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OPERATORS = re.compile(r" *(==|!=|!~=|~=|>=|<=|>|<)")
 
 
@@ -210,7 +210,7 @@ class _Parser:
             cursor.fail("a value", position)
         if word in ("true", "false"):
             return word == "true", False
-        if _NUMBER.fullmatch(word):
+        if NUMBER.fullmatch(word):
             return self.number(word, position), True
         instant = parse_instant(word)
         return (self.expanded(word, path), False) if instant is None else (instant, True)
@@ -233,7 +233,7 @@ class _Parser:
 
     def quoted(self) -> str:
         cursor = self.cursor
-        match = _QUOTED.match(cursor.text, cursor.position)
+        match = QUOTED.match(cursor.text, cursor.position)
         if match is None:
             cursor.fail('a closing "')
         try:
@@ -254,7 +254,7 @@ class _Parser:
         cursor = self.cursor
         text, start = cursor.text, cursor.position
         if text.startswith('"', start):
-            match = _QUOTED.match(text, start)
+            match = QUOTED.match(text, start)
             if match is None:
                 cursor.fail('a closing "')
             cursor.position = match.end()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ngsi_ld.names import Names, checked_name
 from ngsi_ld.query.syntax import DEFAULT_LIMITS, Cursor, Limits, Same
 
-_TYPE = re.compile(r"[^|,;()\s]+")
+TYPE = re.compile(r"[^|,;()\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _parse(text: str, same: Same, parameter: str, limits: Limits) -> TypeSelecti
 def _type(cursor: Cursor, names: Names) -> str:
     cursor.count(1)
     cursor.skip_spaces()
-    match = _TYPE.match(cursor.text, cursor.position)
+    match = TYPE.match(cursor.text, cursor.position)
     if match is None:
         cursor.fail("the name of an entity type")
     cursor.position = match.end()
