@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 import data_models
 from broker.changelog.log import ChangeLog, Consumer
 from broker.contexts import Contexts, ContextSettings
+from broker.federation.registry import Registry
 from broker.federation.remote import Remotes
 from broker.history.collections import Collections
 from broker.history.history import History
@@ -25,6 +26,7 @@ from broker.notifications.events import Keeping
 from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
 from broker.notifications.streams import Streams
+from broker.operations.registrations import Registrations
 from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
 from broker.store.mongo import MongoStore, StoreLimits
@@ -47,6 +49,8 @@ class Services:
     subscriptions: Subscriptions
     streams: Streams
     remotes: Remotes
+    registry: Registry
+    registrations: Registrations
     history: History | None = None
     """The temporal evolution of entities; None where none is recorded."""
 
@@ -101,7 +105,15 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
         streams = Streams(mongo, changes, keeping, settings.events_streams)
         stack.push_async_callback(streams.close)
-        yield Services(settings, mongo, store, contexts, subscriptions, streams, remotes, history)
+        registry = Registry(mongo)
+        stack.push_async_callback(registry.close)
+        await registry.start()
+        registrations = Registrations(
+            mongo, store, contexts, registry, remotes.statistics, endpoints, create_tenants=settings.tenant_creation
+        )
+        yield Services(
+            settings, mongo, store, contexts, subscriptions, streams, remotes, registry, registrations, history
+        )
 
 
 def _tenant_maker(store: MongoStore, settings: Settings) -> Callable[[str], Awaitable[None]]:

@@ -10,6 +10,8 @@ from broker.api import (
     events,
     identity,
     query_body,
+    registrations,
+    remote_notifications,
     subscriptions,
     temporal,
 )
@@ -24,6 +26,8 @@ RESOURCES: tuple[Resource, ...] = (
     *temporal.RESOURCES,
     *discovery.RESOURCES,
     *subscriptions.RESOURCES,
+    *registrations.RESOURCES,
+    *remote_notifications.RESOURCES,
     *events.RESOURCES,
     *contexts.RESOURCES,
     *identity.RESOURCES,

@@ -3,6 +3,8 @@
 from typing import Any
 
 from ngsi_ld.attributes import KINDS
+from ngsi_ld.registration.operations import GROUPS, OPERATIONS
+from ngsi_ld.registration.registration import Mode
 from ngsi_ld.temporal.aggregation import METHODS
 from ngsi_ld.temporal.query import TIME_PROPERTIES, TIMERELS
 
@@ -64,6 +66,67 @@ _GEO_QUERY = {
         "geoproperty": _TEXT,
     },
     "required": ["geometry", "coordinates", "georel"],
+}
+
+_INTERVAL = {
+    "type": "object",
+    "properties": {"startAt": _DATE_TIME, "endAt": _DATE_TIME},
+    "required": ["startAt"],
+}
+_PLACE = {
+    "description": "A GeoJSON geometry.",
+    "type": "object",
+    "properties": {"type": _TEXT, "coordinates": {"type": "array"}},
+    "required": ["type", "coordinates"],
+}
+_ENTITY_INFO = {
+    "type": "object",
+    "properties": {"type": _ONE_OR_MORE_TEXTS, "id": _URI, "idPattern": _TEXT},
+    "minProperties": 1,
+}
+_REGISTRATION: dict[str, Any] = {
+    "id": _URI,
+    "type": {"const": "ContextSourceRegistration"},
+    "registrationName": _TEXT,
+    "description": _TEXT,
+    "endpoint": {"type": "string", "format": "uri", "examples": ["https://broker.suippes.example"]},
+    "information": {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "properties": {
+                "entities": {"type": "array", "items": _ENTITY_INFO, "minItems": 1},
+                "propertyNames": _TEXTS,
+                "relationshipNames": _TEXTS,
+            },
+            "minProperties": 1,
+        },
+    },
+    "mode": {"enum": [mode.value for mode in Mode]},
+    "operations": {"type": "array", "items": {"enum": sorted({*GROUPS, *OPERATIONS})}, "minItems": 1},
+    "contextSourceInfo": _KEY_VALUES,
+    "contextSourceAlias": _TEXT,
+    "tenant": _TEXT,
+    "datasetId": _TEXTS,
+    "scope": _ONE_OR_MORE_TEXTS,
+    "location": _PLACE,
+    "observationSpace": _PLACE,
+    "operationSpace": _PLACE,
+    "observationInterval": _INTERVAL,
+    "managementInterval": _INTERVAL,
+    "management": {
+        "type": "object",
+        "properties": {
+            "localOnly": {"type": "boolean"},
+            "timeout": _NUMBER_ABOVE_0,
+            "cooldown": _NUMBER_ABOVE_0,
+            "cacheDuration": _TEXT,
+        },
+    },
+    "refreshRate": _TEXT,
+    "expiresAt": _DATE_TIME,
+    "@context": {},
 }
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -187,6 +250,24 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "@context": {},
         },
         "required": ["type", "notification"],
+    },
+    "ContextSourceRegistration": {
+        "description": "A source, what it has, and what it may be asked. Other members are properties of the source.",
+        "type": "object",
+        "properties": _REGISTRATION,
+        "required": ["type", "endpoint", "information"],
+    },
+    "ContextSourceRegistrationFragment": {"type": "object", "properties": _REGISTRATION},
+    "Notification": {
+        "type": "object",
+        "properties": {
+            "id": _URI,
+            "type": {"const": "Notification"},
+            "subscriptionId": _URI,
+            "notifiedAt": _DATE_TIME,
+            "data": {"type": ["array", "object"]},
+        },
+        "required": ["id", "type", "subscriptionId", "data"],
     },
     "Context": {"type": "object", "properties": {"@context": {}}, "required": ["@context"]},
     "ProblemDetails": {

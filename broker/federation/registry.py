@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -37,13 +38,20 @@ _MOST_REMEMBERED = 10_000
 _NONE = RegistrationIndex()
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    version: int
+    created_at: str
+    modified_at: str
+
+
 class Registry:
     """The registrations of all tenants."""
 
     def __init__(self, client: AsyncMongoClient[Any]) -> None:
         self._client = client
         self._tenants: dict[str, RegistrationIndex] = {}
-        self._versions: dict[tuple[str, str], int] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
         self._gone: dict[tuple[str, str], tuple[int, float]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -89,23 +97,47 @@ class Registry:
             return []
         return [match for match in self._tenants[tenant].find(wanted, now) if match.registration.alias in via]
 
+    def matching_any(self, tenant: str, wanted: Sequence[Wanted], now: str, via: Sequence[str] = ()) -> list[Match]:
+        """The same for what is about several selections of entities: what matches any of them, united."""
+        if len(wanted) == 1:
+            return self.matching(tenant, wanted[0], now, via)
+        found: dict[str, Match] = {}
+        for one in wanted:
+            for match in self.matching(tenant, one, now, via):
+                known = found.get(match.registration.id)
+                found[match.registration.id] = match if known is None else known.united(match)
+        return sorted(
+            found.values(), key=lambda match: (self.times(tenant, match.registration.id)[0], match.registration.id)
+        )
+
+    def version(self, tenant: str, registration_id: str) -> int:
+        """The latest version that is known of a registration, which may have been deleted; -1 for none."""
+        known, gone = self._known.get((tenant, registration_id)), self._gone.get((tenant, registration_id))
+        return max(-1 if known is None else known.version, -1 if gone is None else gone[0])
+
+    def times(self, tenant: str, registration_id: str) -> tuple[str, str]:
+        """When it was created and when modified; empty texts for one that is not there any more."""
+        known = self._known.get((tenant, registration_id))
+        return ("", "") if known is None else (known.created_at, known.modified_at)
+
     def put(self, tenant: str, document: Document) -> None:
         """A registration has been written; what is older than what is known of it changes nothing."""
         key, version = (tenant, document["_id"]), document["v"]
-        if version <= max(self._versions.get(key, -1), self._gone.get(key, (-1, 0.0))[0]):
+        if version <= self.version(*key):
             return
         try:
             registration = registration_of(document)
         except NgsiLdError as error:
             logger.error("the registration %s of tenant %r cannot be used: %s", document["_id"], tenant, error.detail)
             return
-        self._versions[key] = version
+        self._known[key] = _Known(version, document["createdAt"], document["modifiedAt"])
         self._tenants.setdefault(tenant, RegistrationIndex()).put(registration, document["createdAt"])
 
     def remove(self, tenant: str, registration_id: str, version: int) -> None:
         """A registration has been deleted that was of this version."""
         key = (tenant, registration_id)
-        if self._versions.get(key, -1) > version:
+        known = self._known.get(key)
+        if known is not None and known.version > version:
             return
         self._forget(key)
         self._gone[key] = (version, time.monotonic())
@@ -114,7 +146,7 @@ class Registry:
             self._gone = {one: told for one, told in self._gone.items() if told[1] > oldest}
 
     def _forget(self, key: tuple[str, str]) -> None:
-        self._versions.pop(key, None)
+        self._known.pop(key, None)
         index = self._tenants.get(key[0])
         if index is not None:
             index.remove(key[1])
@@ -132,7 +164,7 @@ class Registry:
         """Reads all: those that are not there any more go."""
         filter_ours = {"name": {"$regex": f"^{DEFAULT_DATABASE}(-|$)"}}
         seen: set[tuple[str, str]] = set()
-        known = dict(self._versions)
+        known = dict(self._known)
         async for database in await self._client.list_databases(nameOnly=True, filter=filter_ours):
             tenant = tenant_of(database["name"])
             if tenant is None:
@@ -140,9 +172,9 @@ class Registry:
             async for document in self._client[database_name(tenant)][REGISTRATIONS].find():
                 seen.add((tenant, document["_id"]))
                 self.put(tenant, document)
-        for key, version in known.items():
+        for key, one in known.items():
             # One that this worker has written meanwhile is newer than what was read.
-            if key not in seen and self._versions.get(key) == version:
+            if key not in seen and self._known.get(key) == one:
                 self._forget(key)
 
     async def _follow(self, stream: AsyncChangeStream[Document]) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from broker.contexts.addresses import guarded_sockets
+from broker.contexts.addresses import AddressRefused, guarded_sockets
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.subscription import Endpoint
 
@@ -33,6 +34,25 @@ class EndpointPolicy:
         scheme = urlsplit(endpoint.uri).scheme.lower()
         if scheme not in self.schemes:
             raise bad_request_data(f"notification.endpoint.uri must begin with one of {', '.join(self.schemes)}")
+
+    def check_url(self, url: str, where: str) -> None:
+        """Raises BadRequestData for a URL of an address that may not be connected to.
+
+        A name is looked up on connecting: what it leads to may change.
+        """
+        make = self.sockets()
+        host = urlsplit(url).hostname or ""
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return
+        if make is None:
+            return
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        try:
+            make((family, socket.SOCK_STREAM, 0, "", (host, 0))).close()
+        except AddressRefused as refused:
+            raise bad_request_data(f"{where} cannot be asked: {refused}") from refused
 
     def sockets(self) -> Callable[[tuple[Any, ...]], socket.socket] | None:
         """What makes the sockets of connections to endpoints; None where every address is allowed."""

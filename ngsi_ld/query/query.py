@@ -62,6 +62,16 @@ def paths(condition: Condition) -> list[AnyPath]:
     return [condition.path]
 
 
+def named_attributes(condition: Condition | None) -> frozenset[str]:
+    """The IRIs of the attributes of the entity itself that a condition is on."""
+    if condition is None:
+        return frozenset()
+    firsts = [
+        path.relationship if isinstance(path, LinkedPath) else next(iter(path.names), "") for path in paths(condition)
+    ]
+    return frozenset(filter(None, firsts))
+
+
 def link_depth(path: AnyPath) -> int:
     """How many links the path follows."""
     depth = 0

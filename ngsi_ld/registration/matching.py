@@ -65,6 +65,19 @@ class Match:
         """Whether the source may be asked for the operation of this name (4.20)."""
         return operation in self.registration.operations
 
+    def united(self, other: "Match") -> "Match":
+        """This match of a registration and another one of the same, in one."""
+        found = dict(zip(self.positions, self.information, strict=True))
+        for position, information in zip(other.positions, other.information, strict=True):
+            mine = found.get(position)
+            if mine is None:
+                found[position] = information
+            elif mine != information:
+                entities = tuple(dict.fromkeys((*mine.entities, *information.entities)))
+                found[position] = Information(entities, mine.attributes)
+        positions = tuple(sorted(found))
+        return Match(self.registration, tuple([found[position] for position in positions]), positions)
+
 
 def wanted_of(entity: Entity, attributes: Iterable[str] | None = None) -> Wanted:
     """What an operation on a whole entity is about: its id, any of its types, its attributes or those given."""

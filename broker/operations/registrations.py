@@ -1,0 +1,235 @@
+"""Register, update, delete, retrieve and discover context sources (5.9.2 to 5.9.4, 5.10.1, 5.10.2).
+
+The collection is described in `broker.federation.documents`. The change log follows it, for those who subscribe to
+registrations, and so does the registry of every worker.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pymongo
+from pymongo import ASCENDING, AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from broker.changelog.watched import make_watched
+from broker.contexts import Contexts
+from broker.federation.documents import REGISTRATIONS, Document, document_of, registration_of
+from broker.federation.registry import Match, Registry, Wanted
+from broker.federation.statistics import Statistics
+from broker.notifications.endpoints import EndpointPolicy
+from broker.store.store import Store, StoreUnavailable
+from broker.store.tenants import database_name, nonexistent_tenant
+from ngsi_ld.context import Context
+from ngsi_ld.datetimes import parse_date_time
+from ngsi_ld.errors import ErrorType, NgsiLdError, already_exists, not_found
+from ngsi_ld.names import Names, checked_uri
+from ngsi_ld.registration.changes import new_registration, updated_registration
+from ngsi_ld.registration.conflicts import claimed, excludes, held
+from ngsi_ld.registration.registration import Registration
+from ngsi_ld.registration.rendering import render_registration
+
+_SECONDS = 10.0
+_OVERLAPPING = frozenset({"mode", "information", "observationInterval", "managementInterval"})
+"""The members that decide what a registration is in conflict with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A registration with what the broker knows of it: when it was written, what became of requests to its source.
+
+    `positions`: the elements of its information that were asked for; None for all.
+    """
+
+    registration: Registration
+    created_at: str
+    modified_at: str
+    status: Mapping[str, Any]
+    positions: Sequence[int] | None = None
+
+
+class Registrations:
+    """The registrations of all tenants. `create_tenants`: whether a first registration creates its tenant."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Any],
+        store: Store,
+        contexts: Contexts,
+        registry: Registry,
+        statistics: Statistics,
+        endpoints: EndpointPolicy | None = None,
+        *,
+        create_tenants: bool = True,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._contexts = contexts
+        self._registry = registry
+        self._statistics = statistics
+        self._endpoints = endpoints or EndpointPolicy()
+        self._create_tenants = create_tenants
+        self._ready: set[str] = set()
+        self._writing: dict[str, asyncio.Lock] = {}
+
+    async def create(self, tenant: str, body: Any, context: Context, now: str) -> str:
+        """Register Context Source (5.9.2): its id. AlreadyExists if the id is taken, Conflict, BadRequestData.
+
+        `body` is the JSON, `context` the @context of the request.
+        """
+        generated = f"urn:ngsi-ld:ContextSourceRegistration:{uuid4()}"
+        url = await self._contexts.host(tenant, context)
+        registration = new_registration(body, context, url, now, generated)
+        self._endpoints.check_url(registration.endpoint, "endpoint")
+        collection = await self._for_writing(tenant)
+        async with self._lock(tenant):
+            await self._check_conflicts(tenant, registration, now)
+            version = max(time.time_ns(), self._registry.version(tenant, registration.id) + 1)
+            document = document_of(registration, version, now, now)
+            with _asking():
+                # An expired one may not have been removed yet, but is not there any more (5.9.2.4).
+                await collection.delete_one({"_id": registration.id, "expiry": {"$lte": parse_date_time(now)}})
+                try:
+                    await collection.insert_one(document)
+                except DuplicateKeyError:
+                    raise already_exists(f"the registration {registration.id} exists; choose another id") from None
+            self._registry.put(tenant, document)
+        return registration.id
+
+    async def update(self, tenant: str, registration_id: str, fragment: Any, context: Context, now: str) -> None:
+        """Update Context Source Registration (5.9.3) with a fragment; ResourceNotFound, Conflict, BadRequestData."""
+        collection = await self._existing(tenant)
+        async with self._lock(tenant):
+            while True:
+                document = await self._found(tenant, registration_id, now)
+                registration = updated_registration(registration_of(document), fragment, context, now)
+                self._endpoints.check_url(registration.endpoint, "endpoint")
+                if not _OVERLAPPING.isdisjoint(fragment):
+                    await self._check_conflicts(tenant, registration, now)
+                version = max(time.time_ns(), document["v"] + 1)
+                changed = document_of(registration, version, document["createdAt"], now)
+                with _asking():
+                    result = await collection.replace_one({"_id": registration_id, "v": document["v"]}, changed)
+                if result.matched_count:
+                    self._registry.put(tenant, changed)
+                    return
+
+    async def delete(self, tenant: str, registration_id: str, now: str) -> None:
+        """Delete Context Source Registration (5.9.4); ResourceNotFound."""
+        checked_uri(registration_id, "the id of the registration")
+        collection = await self._existing(tenant)
+        with _asking():
+            document = await collection.find_one_and_delete({"_id": registration_id})
+        if document is None or not registration_of(document).alive(now):
+            raise not_found(f"there is no registration {registration_id}")
+        self._registry.remove(tenant, registration_id, document["v"])
+        with _asking():
+            await self._statistics.forget(tenant, registration_id)
+
+    async def retrieve(self, tenant: str, registration_id: str, now: str) -> Stored:
+        """Retrieve Context Source Registration (5.10.1); ResourceNotFound."""
+        document = await self._found(tenant, registration_id, now)
+        with _asking():
+            status = await self._statistics.of(tenant, [registration_id])
+        registration = registration_of(document)
+        return Stored(registration, document["createdAt"], document["modifiedAt"], status.get(registration_id, {}))
+
+    async def discover(self, tenant: str, wanted: Sequence[Wanted], now: str) -> list[Match]:
+        """Query Context Source Registrations (5.10.2): those that match, in the order of their creation.
+
+        Each matches one or more of what is `wanted`.
+        """
+        await self._existing(tenant)
+        return self._registry.matching_any(tenant, wanted, now)
+
+    async def described(self, tenant: str, matches: Sequence[Match]) -> list[Stored]:
+        """What the broker knows of registrations that were found."""
+        with _asking():
+            told = await self._statistics.of(tenant, [match.registration.id for match in matches])
+        return [
+            Stored(match.registration, *self._registry.times(tenant, match.registration.id), status, match.positions)
+            for match in matches
+            for status in [told.get(match.registration.id, {})]
+        ]
+
+    async def _check_conflicts(self, tenant: str, registration: Registration, now: str) -> None:
+        """Raises Conflict where a proxied registration overlaps with another, or with entities of this broker."""
+        for wanted in claimed(registration):
+            for match in self._registry.matching(tenant, wanted, now):
+                if excludes(registration, match):
+                    other = match.registration
+                    raise _conflict(
+                        f"the registration {other.id}, whose mode is {other.mode.value}, is of the same entities and "
+                        f"attributes, which the mode {registration.mode.value} does not allow (4.3.6.3)"
+                    )
+        for query in held(registration):
+            entities = await self._store.find(tenant, query, now=now, limit=1)
+            if entities:
+                raise _conflict(
+                    f"the entity {entities[0].id} of this broker matches the registration, whose mode is "
+                    f"{registration.mode.value}: its source alone can have what is registered (5.9.2.4)"
+                )
+
+    def _lock(self, tenant: str) -> asyncio.Lock:
+        return self._writing.setdefault(tenant, asyncio.Lock())
+
+    async def _found(self, tenant: str, registration_id: str, now: str) -> Document:
+        checked_uri(registration_id, "the id of the registration")
+        collection = await self._existing(tenant)
+        with _asking():
+            document = await collection.find_one({"_id": registration_id})
+        if document is None or not registration_of(document).alive(now):
+            raise not_found(f"there is no registration {registration_id}")
+        return document
+
+    def _collection(self, tenant: str) -> AsyncCollection[Document]:
+        return self._client[database_name(tenant)].get_collection(
+            REGISTRATIONS, write_concern=WriteConcern(w="majority", j=True)
+        )
+
+    async def _existing(self, tenant: str) -> AsyncCollection[Document]:
+        if tenant not in self._ready and not await self._store.tenant_exists(tenant):
+            raise nonexistent_tenant(tenant)
+        return self._collection(tenant)
+
+    async def _for_writing(self, tenant: str) -> AsyncCollection[Document]:
+        collection = self._collection(tenant)
+        if tenant not in self._ready:
+            if not await self._store.tenant_exists(tenant):
+                if not self._create_tenants:
+                    raise nonexistent_tenant(tenant)
+                await self._store.create_tenant(tenant)
+            with _asking():
+                await make_watched(collection)
+                await collection.create_index([("expiry", ASCENDING)], expireAfterSeconds=0, sparse=True)
+            self._ready.add(tenant)
+        return collection
+
+
+def render(stored: Stored, names: Names, *, sys_attrs: bool = False) -> Document:
+    """The JSON of a registration in the reader's names, without @context."""
+    return render_registration(
+        stored.registration,
+        names,
+        positions=stored.positions,
+        status=stored.status,
+        system={"createdAt": stored.created_at, "modifiedAt": stored.modified_at} if sys_attrs else None,
+    )
+
+
+def _conflict(detail: str) -> NgsiLdError:
+    return NgsiLdError(ErrorType.CONFLICT, detail)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        with pymongo.timeout(_SECONDS):
+            yield
+    except PyMongoError as error:
+        raise StoreUnavailable(f"the database does not answer: {error}") from error
