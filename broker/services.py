@@ -19,7 +19,8 @@ from broker.history.history import History
 from broker.history.marks import MARKS, Marks
 from broker.history.packing import Packer
 from broker.history.recorder import Recorder
-from broker.history.retention import Retention, parse_retention
+from broker.history.retention import parse_retention
+from broker.history.sweeping import Retention
 from broker.notifications import metrics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.events import Keeping

@@ -68,6 +68,7 @@ def reading_of(request: Request, parameters: Mapping[str, Any], context: Context
         limit=most if time.last_n is None else min(time.last_n, most),
         descending=_descending(parameters),
         rows_too=aggregation is None,
+        aggregated=aggregation is not None,
     )
     return TemporalReading(ask, form, view, aggregation)
 

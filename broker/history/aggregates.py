@@ -1,24 +1,31 @@
 """Aggregates computed by MongoDB: what each period of each series comes to (4.5.19).
 
-A bucket that lies within one period and within the range as a whole gives the sums that it carries; the others are
-unwound row by row. What waits in the log is summed up by the same stages, and the two are added up.
+Every value is in one place: it waits in the log, it is in a bucket, or it has gone into the sums of its hour or day.
+Each place is summed up by a pipeline, and what they give is added up. A bucket that lies within one period and within
+the range as a whole gives the sums that it carries; the others are unwound row by row.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from broker.history.collections import Collections, of_entity
-from broker.history.reading import Wanted, bucket_condition, unmoved
-from broker.history.rows import SCOPE, Document
+from bson import Decimal128
+
+from broker.history.collections import Collections
+from broker.history.reading import Wanted, bucket_condition, kept_condition, unmoved
+from broker.history.rows import Document
+from broker.history.summing import CLASSES, DISTINCT, LAST, Numbering, attributes_of, grouped, of_buckets, of_log
+from broker.history.sums import DAILY, HOUR, HOURLY
 from broker.store.names import iri
+from ngsi_ld.errors import invalid_request
+from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.aggregation import Aggregation, Summary, check_applicable
 from ngsi_ld.temporal.durations import periods
 from ngsi_ld.temporal.representation import Series
 
-_LAST: Document = {"$add": ["$b", {"$multiply": ["$u", {"$arrayElemAt": ["$t", -1]}]}]}
-"""The time of the last row of a bucket."""
-
 Periods = dict[tuple[int, int], Summary]
+
+_SERIES: Document = {"e": "$e", "a": "$a", "d": "$d", "k": "$k"}
+_LENGTHS = {HOURLY: "hours", DAILY: "days in UTC"}
 
 
 async def aggregated(
@@ -27,10 +34,12 @@ async def aggregated(
     """By entity and series the summary of each period that has values, by the period's bounds in microseconds.
 
     `moves` has the entities, see `reading.unmoved`. The periods begin with the range, or for each entity with its
-    first value where the range has no start. Raises InvalidRequest where a method does not apply, TooComplexQuery for
-    more than `most` periods.
+    first value where the range has no start. Raises InvalidRequest where a method does not apply or where the sums
+    that are left do not tell what is asked, TooComplexQuery for more than `most` periods.
     """
-
+    if wanted.query.timeproperty == "deletedAt":
+        # What has it marks a deletion, and has no value.
+        return {}
     entity_ids = list(moves)
 
     async def compute() -> dict[str, dict[Series, Periods]]:
@@ -62,185 +71,155 @@ async def _summed(
             return {}
         end = extent[1] + (0 if asked.duration.is_zero else 1)
     bounds = periods(start, end, asked.duration, asked.zone, most)
-    length = asked.duration.fixed(asked.zone) if not asked.duration.is_zero else None
-    number = _Numbering(bounds, length)
-    group = _grouping(distinct="distinctCount" in asked.methods)
+    number = Numbering(bounds, asked.duration.fixed(asked.zone) if not asked.duration.is_zero else None)
+    distinct = "distinctCount" in asked.methods
+    group = grouped(_SERIES, number, **CLASSES, **(DISTINCT if distinct else {}))
+    packed = of_buckets(entity_ids, wanted, number, whole=not distinct)
     sums: dict[tuple[str, Series, int], Document] = {}
-    packed = _bucket_stages(entity_ids, wanted, number, whole="distinctCount" not in asked.methods)
-    waiting = _log_stages(entity_ids, wanted, number)
-    for collection, stages in ((collections.buckets(tenant), packed), (collections.log(tenant), waiting)):
-        async for one in await collection.aggregate([*stages, *group], allowDiskUse=True):
+    for collection, stages in (
+        (collections.buckets(tenant), [*packed, *group]),
+        (collections.log(tenant), [*of_log(entity_ids, wanted), *group]),
+        (collections.sums(tenant), _of_sums(entity_ids, wanted, number)),
+    ):
+        async for one in await collection.aggregate(stages, allowDiskUse=True):
             key = one["_id"]
             series: Series = (iri(key["a"]), key.get("d"), key["k"])
+            if "bad" in one:
+                _check_told(one, series, wanted, distinct=distinct)
             place = (key["e"], series, int(key["i"]))
             sums[place] = _added(sums[place], one) if place in sums else one
     found: dict[str, dict[Series, Periods]] = {}
     for (entity_id, series, place_number), one in sums.items():
         check_applicable(series[0], frozenset(one["ks"]), asked.methods)
+        if distinct and one.get("z") is None:
+            raise _distinct_unknown(series[0])
         period = (bounds[place_number], bounds[place_number + 1])
-        found.setdefault(entity_id, {}).setdefault(series, {})[period] = _summary(one)
+        found.setdefault(entity_id, {}).setdefault(series, {})[period] = _summary(one, distinct=distinct)
     return found
 
 
 async def _extent(
     collections: Collections, tenant: str, entity_ids: Sequence[str], wanted: Wanted
 ) -> tuple[int, int] | None:
-    """The times of the first and of the last value that the query asks for."""
-    number = _Numbering([0, 0], None)
+    """The times of the first and of the last value that the query asks for; of sums when they begin and end."""
+    number = Numbering((0, 0), None)
     group: list[Document] = [{"$group": {"_id": None, "first": {"$min": "$p.T"}, "last": {"$max": "$p.T"}}}]
-    packed = _bucket_stages(entity_ids, wanted, number, whole=False)
+    packed = of_buckets(entity_ids, wanted, number, whole=False)
     if wanted.query.timeproperty == "observedAt" and wanted.query.filtered:
         # Buckets know their first and last time. Only that end is asked for where the interval is open, so it is exact.
-        condition = {**bucket_condition(wanted), "e": {"$in": list(entity_ids)}, "a": _attributes(wanted)}
-        ends = [{"T": "$b"}, {"T": _LAST}]
+        condition = {**bucket_condition(wanted), "e": {"$in": list(entity_ids)}, "a": attributes_of(wanted)}
+        ends = [{"T": "$b"}, {"T": LAST}]
         packed = [{"$match": condition}, {"$project": {"p": ends}}, {"$unwind": "$p"}]
-    waiting = _log_stages(entity_ids, wanted, number)
+    kept = {"$group": {"_id": None, "first": {"$min": "$p.T"}, "last": {"$max": "$p.U"}}}
     times: list[int] = []
-    for collection, stages in ((collections.buckets(tenant), packed), (collections.log(tenant), waiting)):
-        async for one in await collection.aggregate([*stages, *group]):
+    for collection, stages in (
+        (collections.buckets(tenant), [*packed, *group]),
+        (collections.log(tenant), [*of_log(entity_ids, wanted), *group]),
+        (collections.sums(tenant), [*_cells(entity_ids, wanted, None), kept]),
+    ):
+        async for one in await collection.aggregate(stages):
             times += [int(one["first"]), int(one["last"])]
     return (min(times), max(times)) if times else None
 
 
-class _Numbering:
-    """The expression that numbers the period of a time: by division where all are equally long, else by counting."""
+def _cells(entity_ids: Sequence[str], wanted: Wanted, number: Numbering | None) -> list[Document]:
+    """Of the sums that are kept the cells in the range, `p`, from `T` until `U`; a whole day where it is in a period.
 
-    def __init__(self, bounds: list[int], length: int | None) -> None:
-        self._bounds, self._length = bounds, length
-
-    def of(self, time: Any) -> Any:
-        if len(self._bounds) <= 2:
-            return 0
-        if self._length is not None:
-            return {"$floor": {"$divide": [{"$subtract": [time, self._bounds[0]]}, self._length]}}
-        passed = {"$filter": {"input": self._bounds[1:-1], "as": "bound", "cond": {"$lte": ["$$bound", time]}}}
-        return {"$size": passed}
-
-
-def _bucket_stages(entity_ids: Sequence[str], wanted: Wanted, number: _Numbering, *, whole: bool) -> list[Document]:
-    condition: Document = {**bucket_condition(wanted), "e": {"$in": list(entity_ids)}}
-    condition["a"] = _attributes(wanted)
-    observed: Any = {"$add": ["$b", {"$multiply": ["$u", {"$arrayElemAt": ["$t", "$$n"]}]}]}
-    if wanted.query.timeproperty == "observedAt":
-        time = observed
-    else:
-        time = {"$add": [observed, {"$ifNull": [{"$arrayElemAt": ["$c", "$$n"]}, 0]}]}
-    value = {"$arrayElemAt": ["$v", "$$n"]}
-    # No value is null but that of a row which marks a deletion.
-    row = {"T": time, "v": value, "x": {"$eq": [value, None]}}
-    rows: Any = {"$map": {"input": {"$range": [0, "$n"]}, "as": "n", "in": row}}
-    stages: list[Document] = [{"$match": condition}]
-    if not (whole and wanted.query.timeproperty == "observedAt"):
-        return [*stages, {"$project": {"e": 1, "a": 1, "d": 1, "k": 1, "p": rows}}, *_each(wanted, number)]
-    within: list[Any] = [{"$eq": [{"$type": "$y"}, "object"]}, {"$eq": ["$i", "$j"]}]
-    if wanted.query.start is not None:
-        within.append({"$gte": ["$b", wanted.query.start]})
-    if wanted.query.end is not None:
-        within.append({"$lt": ["$z", wanted.query.end]})
-    sums = {"i": "$i", "n": "$n", "s": "$y.s", "q": "$y.q", "l": "$y.l", "h": "$y.h", "K": {"$literal": "number"}}
-    stages += [
-        {"$set": {"z": _LAST, "i": number.of("$b")}},
-        {"$set": {"j": number.of("$z")}},
-        {"$project": {"e": 1, "a": 1, "d": 1, "k": 1, "p": {"$cond": [{"$and": within}, [sums], rows]}}},
+    `timed` tells whether the time property that is asked for is the one by which they were summed up.
+    """
+    condition = {**kept_condition(wanted), "e": {"$in": list(entity_ids)}, "a": attributes_of(wanted)}
+    length: Document = {"$multiply": ["$p", HOUR]}
+    columns = {name: {"$arrayElemAt": [f"${name}", "$$at"]} for name in ("n", "s", "q", "l", "h", "z")}
+    cell: Document = {"T": {"$add": ["$T", {"$multiply": [{"$arrayElemAt": ["$i", "$$at"]}, length]}]}, **columns}
+    cells = {"$map": {"input": {"$range": [0, {"$size": "$i"}]}, "as": "at", "in": cell}}
+    sums: Document = {"n": {"$sum": "$n"}, "s": {"$sum": "$s"}, "q": {"$sum": "$q"}}
+    day = {"T": "$T", **sums, "l": {"$min": "$l"}, "h": {"$max": "$h"}, "z": "$D"}
+    start, end = wanted.query.start, wanted.query.end
+    whole = [
+        {"$eq": ["$p", HOURLY]},
+        False if number is None else {"$eq": [number.of("$T"), number.of("$U")]},
+        {"$gte": ["$T", start]} if start is not None else True,
+        {"$lt": ["$U", end]} if end is not None else True,
     ]
-    return [*stages, *_each(wanted, number)]
-
-
-def _log_stages(entity_ids: Sequence[str], wanted: Wanted, number: _Numbering) -> list[Document]:
-    condition: Document = {"r.a": _attributes(wanted)}
-    if wanted.datasets is not None:
-        condition["r.d"] = {"$in": [None if one == "@none" else one for one in wanted.datasets]}
-    if wanted.query.timeproperty == "observedAt" and wanted.query.filtered:
-        condition["r.w"] = None
-    time = "$r.t" if wanted.query.timeproperty == "observedAt" else "$r.c"
-    row = {"T": time, "v": "$r.v", "x": {"$eq": ["$r.v", None]}}
-    return [
-        {"$match": {"$or": [{"_id": of_entity(entity_id)} for entity_id in entity_ids]}},
-        {"$unwind": "$r"},
-        {"$match": condition},
-        {"$project": {"e": 1, "a": "$r.a", "d": "$r.d", "k": "$r.k", "p": [row]}},
-        *_each(wanted, number),
-    ]
-
-
-def _attributes(wanted: Wanted) -> Any:
-    return {"$ne": SCOPE} if wanted.attributes is None else {"$in": sorted(set(wanted.attributes) - {SCOPE})}
-
-
-def _each(wanted: Wanted, number: _Numbering) -> list[Document]:
-    """From rows `{T, v, x}` to sums of one value each; what are sums of many already pass through."""
+    is_day = {"$and": whole}
+    spans = {"$cond": ["$day", instants.DAY, length]}
+    timed: Any = True
+    if wanted.query.timeproperty != "observedAt":
+        timed = {"$not": [{"$or": ["$o", {"$and": ["$m", wanted.query.timeproperty == "modifiedAt"]}]}]}
     asked: Document = {}
-    if wanted.query.filtered and wanted.query.start is not None:
-        asked["$gte"] = wanted.query.start
-    if wanted.query.filtered and wanted.query.end is not None:
-        asked["$lt"] = wanted.query.end
-    time = {"p.T": asked} if asked else {}
-    value = {"$cond": [{"$eq": [{"$type": "$p.v.@value"}, "string"]}, "$p.v.@value", "$p.v"]}
-    is_target = {"$in": ["$k", ["Relationship", "ListRelationship"]]}
-    kind = {
-        "$switch": {
-            "branches": [
-                {"case": is_target, "then": "target"},
-                {"case": {"$isNumber": "$V"}, "then": "number"},
-                {"case": {"$eq": [{"$type": "$V"}, "bool"]}, "then": "boolean"},
-                {"case": {"$eq": [{"$type": "$V"}, "string"]}, "then": "text"},
-                {"case": {"$isArray": ["$V"]}, "then": "array"},
-            ],
-            "default": "object",
-        }
-    }
-    counted = {
-        "$switch": {
-            "branches": [
-                {"case": {"$eq": ["$K", "number"]}, "then": "$V"},
-                {"case": {"$eq": ["$K", "boolean"]}, "then": {"$cond": ["$V", 1, 0]}},
-                {"case": {"$eq": ["$K", "array"]}, "then": {"$size": {"$cond": [{"$isArray": ["$V"]}, "$V", []]}}},
-            ],
-            "default": None,
-        }
-    }
-    bound = {"$cond": [{"$eq": ["$K", "text"]}, "$V", "$X"]}
-    of_many = {"$ne": [{"$type": "$p.n"}, "missing"]}
+    if start is not None:
+        asked["p.U"] = {"$gte": start}
+    if end is not None:
+        asked["p.T"] = {"$lt": end}
     return [
-        {"$unwind": "$p"},
-        {"$match": {"$or": [{"p.n": {"$exists": True}}, {"p.x": False, **time}]}},
-        {"$set": {"V": value}},
-        {"$set": {"K": {"$cond": [of_many, "number", kind]}}},
-        {"$set": {"X": counted}},
-        {
-            "$set": {
-                "q": {
-                    "$cond": [
-                        of_many,
-                        "$p",
-                        {
-                            "i": number.of("$p.T"),
-                            "n": 1,
-                            "s": "$X",
-                            "q": {"$multiply": ["$X", "$X"]},
-                            "l": bound,
-                            "h": bound,
-                        },
-                    ]
-                }
-            }
-        },
+        {"$match": condition},
+        {"$set": {"T": {"$multiply": ["$w", instants.DAY]}, "timed": timed}},
+        {"$set": {"U": {"$add": ["$T", instants.DAY - 1]}}},
+        {"$set": {"day": is_day}},
+        {"$set": {"r": {"$cond": ["$day", [day], cells]}, "span": spans}},
+        {"$project": dict.fromkeys(("e", "a", "d", "k", "K", "r", "span", "timed"), 1)},
+        {"$unwind": "$r"},
+        {"$set": {"p": {"$mergeObjects": ["$r", {"U": {"$subtract": [{"$add": ["$r.T", "$span"]}, 1]}}]}}},
+        {"$match": {"$or": [{"timed": False}, asked]}},
     ]
 
 
-def _grouping(*, distinct: bool) -> list[Document]:
+def _of_sums(entity_ids: Sequence[str], wanted: Wanted, number: Numbering) -> list[Document]:
+    """From the sums that are kept those of periods.
+
+    `bad` is the end of the latest cell that is not in one period as a whole, `untimed` whether there are sums by
+    another time than the one that is asked for, `z` the number of different values where it is known.
+    """
+    outside: list[Any] = [{"$ne": ["$i", "$j"]}]
+    if wanted.query.start is not None:
+        outside.append({"$lt": ["$p.T", wanted.query.start]})
+    if wanted.query.end is not None:
+        outside.append({"$gte": ["$p.U", wanted.query.end]})
     group: Document = {
-        "_id": {"e": "$e", "a": "$a", "d": "$d", "k": "$k", "i": "$q.i"},
-        "n": {"$sum": "$q.n"},
-        "s": {"$sum": "$q.s"},
-        "q": {"$sum": "$q.q"},
-        "l": {"$min": "$q.l"},
-        "h": {"$max": "$q.h"},
-        "ks": {"$addToSet": "$K"},
+        "_id": {**_SERIES, "i": "$i"},
+        **{name: {"$sum": f"$p.{name}"} for name in ("n", "s", "q", "z")},
+        "l": {"$min": "$p.l"},
+        "h": {"$max": "$p.h"},
+        **CLASSES,
+        "bad": {"$max": {"$cond": [{"$or": outside}, {"$add": ["$p.U", 1]}, None]}},
+        "span": {"$max": {"$cond": [{"$or": outside}, "$span", None]}},
+        "untimed": {"$max": {"$not": ["$timed"]}},
+        "of": {"$addToSet": {"T": "$p.T", "U": "$p.U"}},
+        "parts": {"$sum": 1},
+        "unknown": {"$max": {"$eq": [{"$ifNull": ["$p.z", None]}, None]}},
     }
-    if distinct:
-        group["z"] = {"$addToSet": "$V"}
-    return [{"$group": group}]
+    # Different values can be counted where there is one cell, and in it the values of each class once.
+    told = [{"$eq": [{"$size": "$of"}, 1]}, {"$eq": ["$parts", {"$size": "$ks"}]}, {"$not": ["$unknown"]}]
+    return [
+        *_cells(entity_ids, wanted, number),
+        {"$set": {"i": number.of("$p.T"), "j": number.of("$p.U")}},
+        {"$group": group},
+        {"$set": {"z": {"$cond": [{"$and": told}, "$z", None]}}},
+    ]
+
+
+def _check_told(one: Document, series: Series, wanted: Wanted, *, distinct: bool) -> None:
+    """InvalidRequest where sums do not tell what a period comes to."""
+    name = series[0]
+    if one["untimed"]:
+        raise invalid_request(
+            f"of {name}, older values are kept as sums by observedAt only: ask for timeproperty=observedAt"
+        )
+    if one["bad"] is not None:
+        length = _LENGTHS[int(one["span"]) // HOUR]
+        raise invalid_request(
+            f"of {name}, only sums of whole {length} are kept until {instants.show(int(one['bad']))}: ask for an"
+            f" interval and an aggrPeriodDuration of whole {length}, or for later ones"
+        )
+    if distinct and one["z"] is None:
+        raise _distinct_unknown(name)
+
+
+def _distinct_unknown(name: str) -> Exception:
+    return invalid_request(
+        f"of {name}, only sums are kept of a part of the interval, which tell distinctCount of single hours or days at"
+        " most: leave it out, or ask for shorter periods or later ones"
+    )
 
 
 def _added(one: Document, other: Document) -> Document:
@@ -248,12 +227,34 @@ def _added(one: Document, other: Document) -> Document:
     low = [part["l"] for part in (one, other) if part["l"] is not None]
     high = [part["h"] for part in (one, other) if part["h"] is not None]
     added = {name: one[name] + other[name] for name in ("n", "s", "q")}
-    added |= {"l": min(low) if low else None, "h": max(high) if high else None, "ks": {*one["ks"], *other["ks"]}}
-    if "z" in one:
+    added |= {"l": min(low, key=_order, default=None), "h": max(high, key=_order, default=None)}
+    added["ks"] = {*one["ks"], *other["ks"]}
+    if isinstance(one.get("z"), list) and isinstance(other.get("z"), list):
         added["z"] = [*one["z"], *(value for value in other["z"] if value not in one["z"])]
     return added
 
 
-def _summary(one: Document) -> Summary:
-    distinct = len(one["z"]) if "z" in one else None
-    return Summary(int(one["n"]), frozenset(one["ks"]), one["s"], one["q"], one["l"], one["h"], distinct)
+def _order(value: Any) -> tuple[bool, Any]:
+    """Numbers before texts, as MongoDB has it."""
+    return isinstance(value, str), value
+
+
+def _summary(one: Document, *, distinct: bool) -> Summary:
+    different = one["z"] if distinct else None
+    return Summary(
+        int(one["n"]),
+        frozenset(one["ks"]),
+        _number(one["s"]),
+        _number(one["q"]),
+        _number(one["l"]),
+        _number(one["h"]),
+        len(different) if isinstance(different, list) else different,
+    )
+
+
+def _number(value: Any) -> Any:
+    """A number as Python has it: MongoDB sums up whole numbers beyond 64 bits as decimal ones."""
+    if not isinstance(value, Decimal128):
+        return value
+    decimal = value.to_decimal()
+    return int(decimal) if decimal == decimal.to_integral_value() else float(decimal)

@@ -2,6 +2,7 @@
 
     historyLog       {_id: "ENTITY\\n…", e: entity, r: [row, …]}      one per change, as recorded; packed later
     history          one per bucket of rows, see `buckets`
+    historySums      one per day of hourly sums or month of daily ones, see `sums`
     historyEntities  {_id: entity, types: [IRI], series: [KEY], createdAt: "…", modifiedAt: "…", deletedAt: "…"}
 
 The `_id` of what was recorded has the change's cluster time in it, so a change that the log hands over again is found
@@ -19,6 +20,7 @@ from broker.store.tenants import database_name
 
 LOG = "historyLog"
 BUCKETS = "history"
+SUMS = "historySums"
 ENTITIES = "historyEntities"
 
 Collection = AsyncCollection[dict[str, Any]]
@@ -53,6 +55,10 @@ class Collections:
         """The packed rows."""
         return self._client[database_name(tenant)][BUCKETS]
 
+    def sums(self, tenant: str) -> Collection:
+        """The sums of what is not kept value by value any more."""
+        return self._client[database_name(tenant)][SUMS]
+
     def entities(self, tenant: str) -> Collection:
         """The entities that have a history."""
         return self._client[database_name(tenant)][ENTITIES]
@@ -62,15 +68,15 @@ class Collections:
         if tenant in self._made:
             return
         database = self._client[database_name(tenant)]
-        for name in (LOG, BUCKETS, ENTITIES):
+        for name in (LOG, BUCKETS, SUMS, ENTITIES):
             try:
                 await database.create_collection(name, check_exists=False, **_COMPRESSED)
             except (CollectionInvalid, OperationFailure) as error:
                 if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
                     raise
-        await database[BUCKETS].create_indexes(
-            [IndexModel([("e", ASCENDING), ("a", ASCENDING), ("w", ASCENDING)], name="series")]
-        )
+        series = IndexModel([("e", ASCENDING), ("a", ASCENDING), ("w", ASCENDING)], name="series")
+        for name in (BUCKETS, SUMS):
+            await database[name].create_indexes([series])
         await database[ENTITIES].create_indexes([IndexModel([("types", ASCENDING), ("_id", ASCENDING)], name="types")])
         self._made.add(tenant)
 

@@ -13,6 +13,7 @@ from broker.history.aggregates import Periods, aggregated
 from broker.history.buckets import LARGEST, size
 from broker.history.collections import Collections, of_entity, provided_id
 from broker.history.corrections import Replace, rewrite, supersede
+from broker.history.downsampling import uncounted
 from broker.history.marks import Marks
 from broker.history.packing import Packer
 from broker.history.reading import Wanted, present, rows_of
@@ -86,6 +87,7 @@ class History:
                 new = rows
                 if result.upserted_id is None:
                     new = await supersede(self._collections, tenant, given.id, rows, now, session)
+                    new = await uncounted(self._collections, tenant, given.id, new, instants.read(now), session)
                 if len(new) >= _MANY or size(new) > LARGEST:
                     await self._packer.merge(tenant, given.id, new, session)
                 elif new:
@@ -207,7 +209,8 @@ class History:
         """Deletes rows: of the log by emptying its documents, which tell that changes have been recorded."""
         rows = {"r": condition} if condition else {"r": {"a": {"$exists": True}}}
         await self._collections.log(tenant).update_many({"_id": of_entity(entity_id)}, {"$pull": rows})
-        await self._collections.buckets(tenant).delete_many({"e": entity_id, **condition})
+        for collection in (self._collections.buckets(tenant), self._collections.sums(tenant)):
+            await collection.delete_many({"e": entity_id, **condition})
 
     async def _entity(self, tenant: str, entity_id: str) -> Document:
         await self._existing(tenant)

@@ -18,8 +18,8 @@ from pymongo.errors import PyMongoError
 from broker.changelog.position import Lease
 from broker.history.buckets import MOST, group, pack, unpack
 from broker.history.collections import Collections, cluster_time_of, of_entity
-from broker.history.retention import Retention
 from broker.history.rows import Document, Row
+from broker.history.sweeping import Retention
 from broker.history.turns import Turns
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Packer:
                     await self.pack_waiting(tenant, lease)
                     if self._retention is not None and sweeps:
                         self._swept = time.monotonic()
-                        await self._retention.sweep(tenant, time.time_ns() // 1000)
+                        await self._retention.sweep(tenant, time.time_ns() // 1000, self.turns)
             except PyMongoError as error:
                 logger.warning("the history is packed later: %s", error)
             except Exception:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from broker.history.buckets import unpack
 from broker.history.collections import Collections, of_entity
 from broker.history.rows import SCOPE, Document, Row, time_of
+from broker.history.sums import MONTH_DAYS, spans
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.query import TemporalQuery
 
@@ -19,7 +20,8 @@ _T = TypeVar("_T")
 class Wanted:
     """Which rows: of these attributes (KEYs; None: all), of these datasets ("@none" for the default), in this time.
 
-    Of each attribute and dataset at most `limit` rows are read: the latest where `latest`, else the earliest.
+    Of each attribute and dataset at most `limit` rows are read: the latest where `latest`, else the earliest. `sums`
+    tells that what is kept as sums only counts as present too.
     """
 
     query: TemporalQuery
@@ -27,6 +29,7 @@ class Wanted:
     datasets: Collection[str] | None = None
     limit: int | None = None
     latest: bool = False
+    sums: bool = False
 
 
 def bucket_condition(wanted: Wanted) -> Document:
@@ -49,6 +52,32 @@ def bucket_condition(wanted: Wanted) -> Document:
             days["$lte"] = (query.end - 1) // instants.DAY
         if days:
             condition["w"] = days
+    return condition
+
+
+def kept_condition(wanted: Wanted) -> Document:
+    """What selects the sums that can have rows of the query, see `sums`."""
+    condition: Document = {}
+    query = wanted.query
+    if wanted.attributes is not None:
+        condition["a"] = {"$in": sorted(wanted.attributes)}
+    if wanted.datasets is not None:
+        condition["d"] = {"$in": [None if one == "@none" else one for one in wanted.datasets]}
+    if query.timeproperty == "observedAt":
+        if query.filtered:
+            condition["o"] = True
+        days: Document = {}
+        if query.start is not None:
+            days["$gte"] = query.start // instants.DAY - MONTH_DAYS
+        if query.end is not None:
+            days["$lte"] = (query.end - 1) // instants.DAY
+        if days:
+            condition["w"] = days
+        return condition
+    if query.start is not None:
+        condition["c.1"] = {"$gte": query.start}
+    if query.end is not None:
+        condition["c.0"] = {"$lt": query.end}
     return condition
 
 
@@ -139,9 +168,19 @@ async def present(collections: Collections, tenant: str, moves: Mapping[str, int
         async for bucket in buckets.find({**found_in, "e": {"$in": [one for one in moves if one not in found]}}):
             if bucket["e"] not in found and any(selects(wanted, row) for row in unpack(bucket)):
                 found.add(bucket["e"])
+        if wanted.sums and len(found) < len(moves):
+            others = {**kept_condition(wanted), "e": {"$in": [one for one in moves if one not in found]}}
+            async for sums in collections.sums(tenant).find(others, {"e": 1, "w": 1, "p": 1, "i": 1, "u": 1}):
+                if not by_day or any(_overlaps(query, start, end) for start, _, end in spans(sums)):
+                    found.add(sums["e"])
         return found
 
     return await unmoved(collections, tenant, moves, read)
+
+
+def _overlaps(query: TemporalQuery, start: int, end: int) -> bool:
+    """Whether a part of the time from `start` to before `end` is asked for."""
+    return (query.end is None or start < query.end) and (query.start is None or end > query.start)
 
 
 def _both(condition: Document, inside: Document) -> Document:

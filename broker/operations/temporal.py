@@ -40,7 +40,9 @@ class TemporalAsk:
     limit: int
     descending: bool = False
     rows_too: bool = True
-    """Whether the rows are shown; false where only aggregates are."""
+    """Whether the rows are shown; false where only aggregates are, or the number of entities."""
+    aggregated: bool = False
+    """Whether aggregates are asked for, which values that are kept as sums only count in."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ async def _batches(history: History, tenant: str, ask: TemporalAsk, now: str, si
             return
         some = entities
         if not ask.rows_too:
-            present = await history.present(tenant, entities, Wanted(ask.time, ask.required))
+            present = await history.present(tenant, entities, Wanted(ask.time, ask.required, sums=ask.aggregated))
             some = [entity for entity in entities if entity["_id"] in present]
         tested = await asyncio.gather(
             *(one_entity(history, tenant, entity, ask, now, present=not ask.rows_too) for entity in some)
@@ -118,19 +120,23 @@ async def one_entity(
     keys = {one.partition("\n")[0] for one in entity.get("series", ())}
     shown = {name for name in keys if ask.shows(name)}
     rows: list[Row] = []
-    if shown and (ask.rows_too or ask.datasets is not None):
+    if shown and ask.rows_too:
         wanted = Wanted(
             ask.time,
             shown if valid is None else shown - {SCOPE},
             ask.datasets,
-            None if valid is not None else ask.limit if ask.rows_too else _ANY,
+            None if valid is not None else ask.limit,
             latest=ask.time.last_n is not None,
         )
         rows = await history.rows(tenant, entity, wanted)
     if valid is not None:
         rows = _within(rows, valid, ask)
-    if ask.datasets is not None and not any(row["a"] != SCOPE for row in rows):
-        return None
+    if ask.datasets is not None:
+        if ask.rows_too and not any(row["a"] != SCOPE for row in rows):
+            return None
+        of_datasets = Wanted(ask.time, shown - {SCOPE}, ask.datasets, sums=ask.aggregated)
+        if not ask.rows_too and not await history.present(tenant, [entity], of_datasets):
+            return None
     if not present and not _tells(rows, ask) and not await _has_instance(history, tenant, entity, ask):
         return None
     if valid is not None and ask.shows(SCOPE):
@@ -171,6 +177,8 @@ def _tells(rows: list[Row], ask: TemporalAsk) -> bool:
 async def _has_instance(history: History, tenant: str, entity: Document, ask: TemporalAsk) -> bool:
     if ask.time.timerel is None and ask.required is None:
         return True
+    if ask.aggregated:
+        return bool(await history.present(tenant, [entity], Wanted(ask.time, ask.required, sums=True)))
     return bool(await history.rows(tenant, entity, Wanted(ask.time, ask.required, limit=_ANY)))
 
 

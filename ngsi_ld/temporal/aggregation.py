@@ -23,10 +23,14 @@ APPLICABLE: dict[str, frozenset[str]] = {
     "boolean": frozenset(METHODS),
     "array": _ALWAYS | {"min", "max", "avg", "sum"},
     "text": _ALWAYS | {"min", "max"},
+    "time": _ALWAYS | {"min", "max", "avg"},
     "object": _ALWAYS,
     "target": _ALWAYS,
 }
-"""By the class of the values: true counts as 1 and false as 0, an array by its size; `target` is a Relationship's."""
+"""By the class of the values: true counts as 1 and false as 0, an array by its size, a time of day by its seconds.
+
+`time` is a value of the type Time, `target` that of a Relationship.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ def check_applicable(name: str, classes: frozenset[str], methods: Sequence[str])
                 f" {', '.join(method for method in METHODS if method in APPLICABLE[kind])}"
             )
 
+    if "time" in classes and len(classes) > 1 and "avg" in methods:
+        others = " and ".join(_PLURALS[kind] for kind in sorted(classes))
+        raise invalid_request(f"aggrMethods has avg, which cannot be computed of {name}, whose values are {others}")
+
 
 def result(method: str, summary: Summary) -> Any:
     """The value of one method for one period."""
@@ -87,7 +95,7 @@ def result(method: str, summary: Summary) -> Any:
         "totalCount": summary.count,
         "distinctCount": summary.distinct,
         "sum": summary.total,
-        "avg": mean,
+        "avg": _time_of_day(mean) if summary.classes == {"time"} else mean,
         "min": summary.low,
         "max": summary.high,
         "sumsq": summary.squares,
@@ -96,11 +104,19 @@ def result(method: str, summary: Summary) -> Any:
     return computed[method]
 
 
+def _time_of_day(seconds: float) -> str:
+    """The text of a time that is so many seconds after midnight, to the microsecond: 08:30:15Z."""
+    whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
+    text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return f"{text}.{micros:06d}".rstrip("0") + "Z" if micros else f"{text}Z"
+
+
 _PLURALS = {
     "number": "numbers",
     "boolean": "truth values",
     "array": "arrays",
     "text": "texts",
+    "time": "times of day",
     "object": "objects",
     "target": "the targets of a Relationship",
 }

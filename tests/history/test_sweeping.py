@@ -2,7 +2,8 @@
 
 from bson import Timestamp
 
-from broker.history.retention import Retention, parse_retention
+from broker.history.retention import parse_retention
+from broker.history.sweeping import Retention
 from ngsi_ld.temporal import instants
 
 LATER = instants.read("2026-12-25T00:00:00Z")
@@ -10,7 +11,8 @@ LATER = instants.read("2026-12-25T00:00:00Z")
 
 async def left(kept, text):
     rules = Retention(kept.collections, parse_retention(text))
-    return await rules.sweep(kept.tenant, LATER), await kept.values("power"), await kept.values("name")
+    gone = await rules.sweep(kept.tenant, LATER, kept.packer.turns)
+    return gone, await kept.values("power"), await kept.values("name")
 
 
 async def packed(kept, written):

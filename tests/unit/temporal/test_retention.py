@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.history.retention import Rule, parse_retention
+from broker.history.retention import Rule, borders, parse_retention
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.durations import Duration, before, parse_duration
 
@@ -27,7 +27,20 @@ def test_no_rules():
 
 
 @pytest.mark.parametrize(
-    "text", ["2Y", "type=Camera", "typ=Camera P1D", "type= P1D", "P0D", "Camera P1D", "type=A type=B P1D"]
+    "text",
+    [
+        "2Y",
+        "type=Camera",
+        "typ=Camera P1D",
+        "type= P1D",
+        "P0D",
+        "Camera P1D",
+        "type=A type=B P1D",
+        "P2Y hourly",
+        "P2Y weekly P3Y",
+        "P2Y daily P1Y",
+        "P1Y daily P3Y hourly P4Y",
+    ],
 )
 def test_what_is_no_rule_is_named(text):
     with pytest.raises(ValueError, match="retention"):
@@ -40,3 +53,12 @@ def test_a_year_before_is_the_same_day_of_the_calendar():
     assert instants.show(before(now, parse_duration("P1Y", "it"))) == "2025-11-23T12:00:00Z"
     assert instants.show(before(now, parse_duration("P1M", "it"))) == "2026-10-23T12:00:00Z"
     assert instants.show(before(now, parse_duration("P1W", "it"))) == "2026-11-16T12:00:00Z"
+
+
+def test_sums_are_kept_longer():
+    (rule,) = parse_retention("type=Camera P1Y daily P12Y hourly P5Y")
+
+    assert rule == Rule(Duration(12), type=CAMERA, hourly=Duration(60), daily=Duration(144))
+    limits = borders(rule, instants.read("2026-11-23T12:00:00Z"))
+    days = [instants.show(day * instants.DAY)[:10] for day in (limits.values, limits.hourly, limits.daily)]
+    assert days == ["2025-11-23", "2021-11-23", "2014-11-23"]
