@@ -52,6 +52,7 @@ def add(
         list[str] | None, typer.Option(help="operations or groups, such as redirectionOps to write through")
     ] = None,
     name: Annotated[str, typer.Option(help="what people call it")] = "",
+    identifier: Annotated[str, typer.Option("--id", help="id of the registration; else made of alias and mode")] = "",
     timeout: Annotated[int, typer.Option(min=0, help="milliseconds it may take; the broker's own limit if 0")] = 0,
     patience: Patience = 5.0,
 ) -> None:
@@ -78,6 +79,7 @@ def add(
             operations=operation or [],
             name=name,
             timeout=timeout,
+            identifier=identifier,
         )
         return members["id"], await put(ours, session, members), neighbour
 

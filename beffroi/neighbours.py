@@ -92,11 +92,12 @@ def registration(
     operations: Sequence[str],
     name: str,
     timeout: int,
+    identifier: str = "",
 ) -> dict[str, Any]:
-    """The CSourceRegistration (5.2.9) of a neighbour; its id is the same each time that it is made."""
+    """The CSourceRegistration (5.2.9) of a neighbour; its id, if none is given, is the same each time it is made."""
     pattern = {"idPattern": id_pattern} if id_pattern else {}
     members: dict[str, Any] = {
-        "id": f"urn:ngsi-ld:ContextSourceRegistration:{_identifier(source, neighbour)}",
+        "id": identifier or f"urn:ngsi-ld:ContextSourceRegistration:{_identifier(source, neighbour, mode)}",
         "type": "ContextSourceRegistration",
         "endpoint": source.url,
         "mode": mode,
@@ -116,8 +117,9 @@ def registration(
     return members
 
 
-def _identifier(source: Source, neighbour: Neighbour) -> str:
+def _identifier(source: Source, neighbour: Neighbour, mode: str) -> str:
     told = neighbour.alias or "-".join(filter(None, (source.url.partition("://")[2], source.tenant)))
+    told += "" if mode == "inclusive" else f"-{mode}"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", told).strip("-")
 
 

@@ -12,6 +12,8 @@ from pymongo import AsyncMongoClient
 import data_models
 from broker.changelog.log import ChangeLog, Consumer
 from broker.contexts import Contexts, ContextSettings
+from broker.federation.copies import Copies
+from broker.federation.documents import REGISTRATIONS
 from broker.federation.registry import Registry
 from broker.federation.remote import Remotes
 from broker.history.collections import Collections
@@ -24,6 +26,7 @@ from broker.history.sweeping import Retention
 from broker.notifications import metrics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.events import Keeping
+from broker.notifications.forwarded import FORWARDED, Forwarding
 from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
 from broker.notifications.streams import Streams
@@ -52,6 +55,7 @@ class Services:
     remotes: Remotes
     registry: Registry
     registrations: Registrations
+    forwarding: Forwarding
     history: History | None = None
     """The temporal evolution of entities; None where none is recorded."""
 
@@ -75,8 +79,9 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(notifier.close)
         stream_client = _client(settings, document_class=RawBSONDocument)
         stack.push_async_callback(stream_client.close)
-        consumers: list[Consumer] = [notifier]
-        watched = ["subscriptions", "notificationCommands"]
+        copies = Copies(mongo, contexts, remotes, settings)
+        consumers: list[Consumer] = [notifier, copies]
+        watched = ["subscriptions", REGISTRATIONS, "notificationCommands", FORWARDED]
         collections = Collections(mongo)
         retention = Retention(collections, parse_retention(settings.retention))
         packer = Packer(collections, store.tenants, retention)
@@ -113,7 +118,17 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
             mongo, store, contexts, registry, remotes.statistics, endpoints, create_tenants=settings.tenant_creation
         )
         yield Services(
-            settings, mongo, store, contexts, subscriptions, streams, remotes, registry, registrations, history
+            settings=settings,
+            mongo=mongo,
+            store=store,
+            contexts=contexts,
+            subscriptions=subscriptions,
+            streams=streams,
+            remotes=remotes,
+            registry=registry,
+            registrations=registrations,
+            forwarding=Forwarding(mongo),
+            history=history,
         )
 
 

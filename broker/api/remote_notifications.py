@@ -11,9 +11,8 @@ from broker.api.endpoint import Endpoint, Resource
 from broker.api.media import GEO_JSON, JSON, JSON_LD
 from broker.api.request import Request
 from broker.api.response import Response
+from broker.notifications.forwarded import PATH
 from ngsi_ld.errors import bad_request_data, not_found
-
-PATH = "/remote-notify"
 
 
 async def _take(request: Request) -> Response:

@@ -20,6 +20,7 @@ from uuid import uuid4
 import orjson
 from pymongo import AsyncMongoClient, WriteConcern
 
+from broker.api.response import ROOT
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped
 from broker.changelog.position import Lease, Position
 from broker.clock import now
@@ -29,8 +30,9 @@ from broker.federation.documents import REGISTRATIONS, document_of, registration
 from broker.federation.forwarding import segment
 from broker.federation.remote import Remotes, Unanswered
 from broker.federation.via import own_alias
-from broker.notifications.forwarded import COPIES
+from broker.notifications.forwarded import COPIES, PATH
 from broker.operations.subscriptions import SUBSCRIPTIONS, subscription_of
+from broker.settings import Settings
 from broker.store.tenants import DEFAULT_DATABASE, tenant_of
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.registration.index import RegistrationIndex
@@ -48,15 +50,6 @@ _GONE = 404
 
 Key = tuple[str, str, str]
 """Tenant, our subscription, registration."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`endpoint`: URL where sources notify. `alias`: of this broker. `split`: whether entities may be in parts."""
-
-    endpoint: str
-    alias: str
-    split: bool
 
 
 @dataclass(slots=True)
@@ -90,6 +83,7 @@ class Copies:
         self._contexts = contexts
         self._remotes = remotes
         self._settings = settings
+        self._endpoint = f"{settings.base_url}{ROOT}{PATH}"
         self._stored = client[DEFAULT_DATABASE].get_collection(COPIES, write_concern=WriteConcern(w="majority", j=True))
         self._subscriptions: dict[tuple[str, str], _Distributed] = {}
         self._registrations: dict[str, RegistrationIndex] = {}
@@ -177,7 +171,7 @@ class Copies:
             return  # the notifier tells of it
         via = tuple(document.get("via", ()))
         if not subscription.local_only and own_alias(self._settings.alias, tenant) not in via:
-            split = subscription.definition.members.get("splitEntities", self._settings.split)
+            split = subscription.definition.members.get("splitEntities", self._settings.split_entities)
             self._subscriptions[key] = _Distributed(subscription, via, split)
 
     def _registered(self, tenant: str, document: Document) -> None:
@@ -208,7 +202,7 @@ class Copies:
             settling.task = asyncio.create_task(self._until_settled(key, settling), name=f"copy of {key[1]}")
 
     async def _until_settled(self, key: Key, settling: _Settling) -> None:
-        """Does what is to be done for one copy, again while its source does not do its part or what should be changes."""
+        """Does what is to be done for one copy, again while its source does not do its part or what should be differs."""
         pause = _FIRST_RETRY
         while True:
             settling.again.clear()
@@ -251,9 +245,7 @@ class Copies:
         context = await self._contexts.resolve(tenant, one.subscription.context)
         caller = Caller(tenant, context, now(), alias=own_alias(self._settings.alias, tenant), via=one.via)
         names = await self._remotes.context(caller, registration)
-        body = reduced(
-            one.subscription, registration, information, names, endpoint=self._settings.endpoint, split=one.split
-        )
+        body = reduced(one.subscription, registration, information, names, endpoint=self._endpoint, split=one.split)
         digest = blake2b(orjson.dumps([body, names.link], option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_BYTES)
         if copy is None:
             copy = self._copies[key] = _Copy(f"urn:ngsi-ld:Subscription:{uuid4()}", registration)

@@ -21,6 +21,8 @@ from broker.store.tenants import DEFAULT_DATABASE
 
 FORWARDED = "forwardedNotifications"
 COPIES = "subscriptionCopies"
+PATH = "/remote-notify"
+"""Of the resource below the API's root that sources notify; the standard leaves it open."""
 
 _KEPT_SECONDS = 86400
 """For so long a notification that is sent again is known to have arrived; a source gives up before (24 h here)."""
