@@ -17,12 +17,14 @@ from broker.federation.documents import REGISTRATIONS
 from broker.federation.registry import Registry
 from broker.federation.remote import Remotes
 from broker.history.collections import Collections
+from broker.history.copying import Copying
 from broker.history.history import History
 from broker.history.marks import MARKS, Marks
 from broker.history.packing import Packer
 from broker.history.recorder import Recorder
 from broker.history.retention import parse_retention
 from broker.history.sweeping import Retention
+from broker.installation import drawn_alias
 from broker.notifications import metrics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.events import Keeping
@@ -31,8 +33,13 @@ from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
 from broker.notifications.streams import Streams
 from broker.operations.registrations import Registrations
+from broker.operations.snapshots import Limits as SnapshotLimits
+from broker.operations.snapshots import Snapshots
 from broker.operations.subscriptions import Subscriptions
 from broker.settings import Settings
+from broker.snapshots.directory import Directory
+from broker.snapshots.notices import Notices
+from broker.snapshots.records import Records
 from broker.store.mongo import MongoStore, StoreLimits
 from broker.store.store import Store
 from broker.store.tenants import database_name, nonexistent_tenant
@@ -52,6 +59,7 @@ class Services:
     contexts: Contexts
     subscriptions: Subscriptions
     streams: Streams
+    snapshots: Snapshots
     remotes: Remotes
     registry: Registry
     registrations: Registrations
@@ -66,16 +74,22 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
     mongo = _client(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(mongo.close)
+        settings = settings.model_copy(update={"alias": settings.alias or await drawn_alias(mongo)})
         store = MongoStore(mongo, create_tenants=settings.tenant_creation, limits=_store_limits(settings))
         stack.push_async_callback(store.close)
-        contexts = Contexts(_context_settings(settings), lambda tenant: mongo[database_name(tenant)])
+        records = Records(mongo)
+        directory = Directory(records)
+        # A snapshot has the @contexts of its tenant.
+        contexts = Contexts(
+            _context_settings(settings), lambda tenant: mongo[database_name(directory.place(tenant).tenant)]
+        )
         stack.push_async_callback(contexts.close)
         await contexts.start()
         endpoints = EndpointPolicy(private=settings.endpoint_private, networks=networks(settings.endpoint_networks))
         remotes = Remotes(settings, mongo, contexts, endpoints)
         stack.push_async_callback(remotes.close)
         keeping = Keeping(settings.events_age, settings.events_size)
-        notifier = Notifier(mongo, store, contexts, _notification_policy(settings), endpoints, keeping)
+        notifier = Notifier(mongo, store, contexts, _notification_policy(settings), endpoints, keeping, directory)
         stack.push_async_callback(notifier.close)
         stream_client = _client(settings, document_class=RawBSONDocument)
         stack.push_async_callback(stream_client.close)
@@ -117,7 +131,19 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         registrations = Registrations(
             mongo, store, contexts, registry, remotes.statistics, endpoints, create_tenants=settings.tenant_creation
         )
+        snapshots = Snapshots(
+            mongo,
+            store,
+            contexts,
+            records,
+            directory,
+            Notices(mongo, _notification_policy(settings), endpoints),
+            None if history is None else (history, Copying(collections)),
+            _snapshot_limits(settings),
+        )
+        stack.push_async_callback(snapshots.close)
         yield Services(
+            snapshots=snapshots,
             settings=settings,
             mongo=mongo,
             store=store,
@@ -148,6 +174,16 @@ def _client(settings: Settings, **options: Any) -> AsyncMongoClient[Any]:
     # Majority-acknowledged and journaled: what got a 2xx survives the death of any process.
     return AsyncMongoClient(
         settings.mongo_uri, w="majority", journal=True, serverSelectionTimeoutMS=5000, appname="beffroi", **options
+    )
+
+
+def _snapshot_limits(settings: Settings) -> SnapshotLimits:
+    return SnapshotLimits(
+        number=settings.snapshots,
+        entities=settings.snapshot_size,
+        lifetime=settings.snapshot_lifetime,
+        longest=settings.snapshot_longest,
+        prepared=settings.snapshot_preparations,
     )
 
 

@@ -78,7 +78,11 @@ class Settings(BaseSettings):
     )
 
     tenant_creation: bool = Field(True, description="Whether a first write creates its tenant.")
-    alias: str = Field("beffroi", min_length=1, description="Name of this broker among federated ones.")
+    alias: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="Name of this broker among federated ones, other than theirs; if empty, one is drawn and kept.",
+    )
 
     max_body_size: int = Field(16 * 1024 * 1024, gt=0, description="Largest request body in bytes.")
     max_batch_size: int = Field(1000, gt=0, description="Most entities in one batch operation.")
@@ -103,6 +107,12 @@ class Settings(BaseSettings):
     max_aggregation_periods: int = Field(
         10_000, gt=0, description="Most periods that an aggregation may cut its time range into."
     )
+
+    snapshots: int = Field(20, ge=0, description="Most snapshots of a tenant; 0 for none.")
+    snapshot_size: int = Field(100_000, gt=0, description="Most entities in a snapshot.")
+    snapshot_lifetime: float = Field(86400.0, gt=0, description="Seconds that a snapshot stays if none are asked for.")
+    snapshot_longest: float = Field(30 * 86400.0, gt=0, description="Most seconds that can be asked for a snapshot.")
+    snapshot_preparations: int = Field(2, gt=0, description="Snapshots that a worker prepares at a time.")
 
     cors_origins: str = Field("*", description="Origins that browsers may call from, separated by commas; * for any.")
     gzip_minimum: int = Field(1024, ge=0, description="Answers from this size on are compressed; 0 never.")
