@@ -12,7 +12,7 @@ from ngsi_ld.entity import Attributes, Entity, Instance
 from ngsi_ld.expansion import Fragment
 from ngsi_ld.names import Names
 
-Subject = TypeVar("Subject", Entity, Fragment)
+Subject = TypeVar("Subject", bound=Entity | Fragment)
 
 Version = tuple[int, int]
 """Major and minor."""
@@ -57,12 +57,12 @@ def conforming(entity: Subject, version: Version, names: Names, *, language_filt
     if version >= LATEST:
         return entity
     kinds = _KINDS_FILTERED if language_filter else _KINDS
-    unscoped: Any = [] if isinstance(entity, Entity) else None
+    scope: Any = entity.scope if version >= _SCOPE else [] if isinstance(entity, Entity) else None
     return replace(
         entity,
         types=entity.types[:1] if version < _MULTIPLE else entity.types,
         attributes=_attributes(entity.attributes, version, names, kinds),
-        scope=unscoped if version < _SCOPE else entity.scope,
+        scope=scope,
         expires_at=None if version < _EXPIRY else entity.expires_at,
     )
 

@@ -8,7 +8,9 @@ from broker.api.endpoint import Endpoint, Resource
 from broker.api.entities import target
 from broker.api.media import JSON
 from broker.api.request import Request
-from broker.api.response import Response, dump, no_content
+from broker.api.response import Response, dump, multi_status, no_content
+from broker.api.writing import of_attribute, write
+from broker.federation import writes
 from broker.operations import entities
 from ngsi_ld.attributes import NULL
 from ngsi_ld.errors import invalid_request, not_found
@@ -35,25 +37,36 @@ async def _retrieve(request: Request) -> Response:
 
 async def _set(request: Request) -> Response:
     context = await request.context()
-    named_attribute(request, context)
+    name = named_attribute(request, context)
     if request.body is None or request.body == NULL:
         raise invalid_request("null is no value: delete the attribute instead")
     dataset_id, parameters = dataset_of(request), request.parameters
-    await entities.change(
-        request.services.store,
-        target(request, context),
-        lambda before: set_value(
-            before,
-            request.ids[1],
-            request.body,
-            context,
-            request.now,
-            dataset_id=dataset_id,
-            observed_at=parameters.get("observedAt"),
-            lang=parameters.get("lang"),
+    meant = target(request, context)
+    partial = await write(
+        request,
+        context,
+        writes.SET_VALUE,
+        of_attribute(name, []),
+        lambda _: entities.change(
+            request.services.store,
+            meant,
+            lambda before: set_value(
+                before,
+                request.ids[1],
+                request.body,
+                context,
+                request.now,
+                dataset_id=dataset_id,
+                observed_at=parameters.get("observedAt"),
+                lang=parameters.get("lang"),
+            ),
         ),
+        types=meant.types,
+        attribute=name,
+        dataset_id=dataset_id,
+        value=request.body,
     )
-    return no_content()
+    return multi_status(partial) if partial else no_content()
 
 
 RESOURCES = (

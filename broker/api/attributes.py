@@ -1,16 +1,19 @@
 """The resources `/entities/{id}/attrs` and `/entities/{id}/attrs/{name}` (6.6, 6.7)."""
 
+from collections.abc import Callable
+
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
 from broker.api.entities import target
 from broker.api.request import Request
-from broker.api.response import Response, json_response, no_content
+from broker.api.response import Response, multi_status, no_content
+from broker.api.writing import of_attribute, write
+from broker.federation import writes
 from broker.operations import entities
 from ngsi_ld import mutations
 from ngsi_ld.context import Context
-from ngsi_ld.entity import Instance
+from ngsi_ld.entity import Entity, Instance
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.expansion import Fill, expand_attribute, expand_fragment
-from ngsi_ld.mutations import UpdateResult
 from ngsi_ld.mutations.attributes import SCOPE
 from ngsi_ld.names import checked_name, checked_uri
 
@@ -22,46 +25,64 @@ async def _append(request: Request) -> Response:
     context = await request.context()
     fragment = expand_fragment(request.body, context, request.now, Fill.WHOLE)
     no_overwrite = "noOverwrite" in request.parameters.get("options", ())
-    result = await entities.update(
-        request.services.store,
-        target(request, context),
-        lambda before: mutations.append(before, fragment, request.now, no_overwrite=no_overwrite),
+    meant = target(request, context)
+    partial = await write(
+        request,
+        context,
+        writes.APPEND,
+        fragment,
+        lambda here: entities.update(
+            request.services.store,
+            meant,
+            lambda before: mutations.append(before, here, request.now, no_overwrite=no_overwrite),
+        ),
+        types=meant.types,
     )
-    return _answer(result)
+    return multi_status(partial) if partial else no_content()
 
 
 async def _update(request: Request) -> Response:
     checked_uri(request.ids[0], "the id in the path")
     context = await request.context()
     fragment = expand_fragment(request.body, context, request.now, Fill.WHOLE_OR_NULL)
-    result = await entities.update(
-        request.services.store,
-        target(request, context),
-        lambda before: mutations.update(before, fragment, request.now),
+    meant = target(request, context)
+    partial = await write(
+        request,
+        context,
+        writes.UPDATE,
+        fragment,
+        lambda here: entities.update(
+            request.services.store, meant, lambda before: mutations.update(before, here, request.now)
+        ),
+        types=meant.types,
     )
-    return _answer(result)
+    return multi_status(partial) if partial else no_content()
 
 
 async def _partial_update(request: Request) -> Response:
     context = await request.context()
     name, fragment = named_attribute(request, context), _one_instance(request, context, Fill.PART)
-    await entities.change(
-        request.services.store,
-        target(request, context),
+    return await _change(
+        request,
+        context,
+        writes.PARTIAL_UPDATE,
+        name,
+        [fragment],
         lambda before: mutations.partial_update(before, name, fragment, request.now),
     )
-    return no_content()
 
 
 async def _replace(request: Request) -> Response:
     context = await request.context()
     name, instance = named_attribute(request, context), _one_instance(request, context, Fill.WHOLE)
-    await entities.change(
-        request.services.store,
-        target(request, context),
+    return await _change(
+        request,
+        context,
+        writes.REPLACE_ATTRIBUTE,
+        name,
+        [instance],
         lambda before: mutations.replace_attribute(before, name, instance, request.now),
     )
-    return no_content()
 
 
 async def _delete(request: Request) -> Response:
@@ -69,12 +90,39 @@ async def _delete(request: Request) -> Response:
     name = named_attribute(request, context, scope_too=True)
     dataset_id = dataset_of(request)
     all_instances = request.parameters.get("deleteAll", False)
-    await entities.change(
-        request.services.store,
-        target(request, context),
+    return await _change(
+        request,
+        context,
+        writes.DELETE_ATTRIBUTE,
+        name,
+        [],
         lambda before: mutations.delete_attribute(before, name, dataset_id, request.now, all_instances=all_instances),
+        dataset_id,
     )
-    return no_content()
+
+
+async def _change(
+    request: Request,
+    context: Context,
+    operation: writes.Operation,
+    name: str,
+    instances: list[Instance],
+    changing: Callable[[Entity], Entity],
+    dataset_id: str | None = None,
+) -> Response:
+    """One attribute changed: with these instances at the sources that have it, by the mutation here."""
+    meant = target(request, context)
+    partial = await write(
+        request,
+        context,
+        operation,
+        of_attribute(name, instances),
+        lambda _: entities.change(request.services.store, meant, changing),
+        types=meant.types,
+        attribute=name,
+        dataset_id=dataset_id,
+    )
+    return multi_status(partial) if partial else no_content()
 
 
 def named_attribute(request: Request, context: Context, *, scope_too: bool = False) -> str:
@@ -99,10 +147,6 @@ def _one_instance(request: Request, context: Context, fill: Fill) -> Instance:
         raise bad_request_data("the body must be one attribute instance, an object with at least one member")
     (instance,) = expand_attribute(request.ids[1], request.body, context, request.now, fill)
     return instance
-
-
-def _answer(result: UpdateResult) -> Response:
-    return json_response(207, result.body()) if result.not_updated else no_content()
 
 
 RESOURCES = (
@@ -141,7 +185,7 @@ RESOURCES = (
                 _partial_update,
                 _PARAMETERS,
                 PATCH_BODY,
-                statuses=(204,),
+                statuses=(204, 207),
                 schema="AttributeFragment",
             ),
             "PUT": Endpoint(

@@ -1,13 +1,18 @@
 """The batch resources `/entityOperations/…` (6.14 to 6.17, 6.31)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from broker.api.endpoint import JSON_BODY, Endpoint, Resource
 from broker.api.request import Request, context_of_link
 from broker.api.response import Response, json_response, no_content
+from broker.federation import batches
+from broker.federation.batches import Batch, Batches
+from broker.federation.writes import Writes
 from broker.operations import batch
 from broker.operations.batch import BatchResult, Unreadable
+from ngsi_ld.context import Context
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError, bad_request_data
 from ngsi_ld.expansion import Fill, Fragment, expand_entity, expand_fragment
@@ -18,7 +23,9 @@ Element = TypeVar("Element", Entity, Fragment)
 
 async def _create(request: Request) -> Response:
     elements = await _elements(request, lambda body, names: expand_entity(body, names, request.now))
-    result = await batch.create(request.services.store, request.tenant, elements)
+    result = await _run(
+        request, batches.CREATE, elements, lambda here: batch.create(request.services.store, request.tenant, here)
+    )
     return _answer(result, 201)
 
 
@@ -27,34 +34,80 @@ async def _upsert(request: Request) -> Response:
     if {"replace", "update"} <= options:
         raise bad_request_data("options has replace and update; one of them at most")
     elements = await _elements(request, lambda body, names: expand_entity(body, names, request.now))
-    result = await batch.upsert(request.services.store, request.tenant, elements, update="update" in options)
+    update = "update" in options
+    result = await _run(
+        request,
+        batches.UPSERT[update],
+        elements,
+        lambda here: batch.upsert(request.services.store, request.tenant, here, update=update),
+    )
     return _answer(result, 201 if result.created else 204)
 
 
 async def _update(request: Request) -> Response:
     elements = await _elements(request, lambda body, names: _fragment(body, names, request.now, Fill.WHOLE))
     no_overwrite = "noOverwrite" in request.parameters.get("options", ())
-    result = await batch.update(
-        request.services.store, request.tenant, elements, request.now, no_overwrite=no_overwrite
+    result = await _run(
+        request,
+        batches.UPDATE[no_overwrite],
+        elements,
+        lambda here: batch.update(request.services.store, request.tenant, here, request.now, no_overwrite=no_overwrite),
     )
     return _answer(result, 204)
 
 
 async def _merge(request: Request) -> Response:
     elements = await _elements(request, lambda body, names: _fragment(body, names, request.now, Fill.MERGE))
-    result = await batch.merge(request.services.store, request.tenant, elements, request.now)
+    result = await _run(
+        request,
+        batches.MERGE,
+        elements,
+        lambda here: batch.merge(request.services.store, request.tenant, here, request.now),
+    )
     return _answer(result, 204)
 
 
 async def _delete(request: Request) -> Response:
-    elements: list[str | Unreadable] = []
+    elements: list[Fragment | Unreadable] = []
     for entity_id in _listed(request):
         try:
-            elements.append(checked_uri(entity_id, "each element"))
+            elements.append(Fragment(checked_uri(entity_id, "each element"), [], {}))
         except NgsiLdError as error:
             elements.append(Unreadable(entity_id if isinstance(entity_id, str) else None, error))
-    result = await batch.delete(request.services.store, request.tenant, elements, request.now)
+    result = await _run(
+        request,
+        batches.DELETE,
+        elements,
+        lambda here: batch.delete(request.services.store, request.tenant, here, request.now),
+    )
     return _answer(result, 204)
+
+
+async def _run(
+    request: Request,
+    what: Batch,
+    elements: list[Element | Unreadable],
+    local: Callable[[Sequence[Element | Unreadable]], Awaitable[BatchResult]],
+) -> BatchResult:
+    """The batch, divided where the tenant has registrations; `local` does what is left of it here."""
+    if not request.distributed:
+        return await local(elements)
+    services = request.services
+    readable: list[Element] = [one for one in elements if not isinstance(one, Unreadable)]
+    unreadable: list[Unreadable] = [one for one in elements if isinstance(one, Unreadable)]
+    divided = Batches(Writes(services.store, services.registry, services.remotes))
+    caller = request.caller(await _common_context(request))
+    return await divided.run(caller, what, readable, lambda here: local([*unreadable, *here]))
+
+
+async def _common_context(request: Request) -> Context:
+    """The @context that a source gets names in: that of the first element which has one, or of the request."""
+    if request.json_ld:
+        for body in request.body:
+            if isinstance(body, dict) and body.get("@context") is not None:
+                with suppress(NgsiLdError):
+                    return await _own_context(request, body)
+    return await request.context()
 
 
 def _fragment(body: Any, names: Names, now: str, fill: Fill) -> Fragment:
@@ -97,7 +150,7 @@ async def _elements(request: Request, read: Callable[[Any, Names], Element]) -> 
     return elements
 
 
-async def _own_context(request: Request, body: Any) -> Names:
+async def _own_context(request: Request, body: Any) -> Context:
     if not isinstance(body, dict) or body.get("@context") is None:
         raise bad_request_data("each element of a body of type application/ld+json must be an object with an @context")
     contexts = request.services.contexts
@@ -106,7 +159,7 @@ async def _own_context(request: Request, body: Any) -> Names:
 
 
 def _answer(result: BatchResult, status: int) -> Response:
-    if result.errors:
+    if result.partial:
         return json_response(207, result.body())
     return json_response(201, result.created) if status == 201 else no_content()
 

@@ -16,7 +16,9 @@ from broker.api.query import (
     view_of,
 )
 from broker.api.request import Request
-from broker.api.response import Response, created, no_content
+from broker.api.response import Response, created, multi_status, no_content
+from broker.api.writing import NOTHING, write
+from broker.federation import writes
 from broker.operations import entities
 from broker.operations.entities import Target
 from broker.operations.purge import purge
@@ -37,8 +39,15 @@ def target(request: Request, context: Context) -> Target:
 async def _create(request: Request) -> Response:
     context = await request.context()
     entity = expand_entity(request.body, context, request.now)
-    await entities.create(request.services.store, request.tenant, entity)
-    return created(f"/entities/{entity.id}")
+    partial = await write(
+        request,
+        context,
+        writes.CREATE,
+        entity,
+        lambda here: entities.create(request.services.store, request.tenant, here),
+        entity_id=entity.id,
+    )
+    return multi_status(partial) if partial else created(f"/entities/{entity.id}")
 
 
 async def _query(request: Request) -> Response:
@@ -86,10 +95,16 @@ async def _replace(request: Request) -> Response:
     entity = expand_entity(whole, context, request.now)
     if entity.id != request.ids[0]:
         raise bad_request_data(f"id is {entity.id}, but the path names {request.ids[0]}; they must be the same")
-    await entities.change(
-        request.services.store, target(request, context), lambda before: mutations.replace(before, entity)
+    meant = target(request, context)
+    partial = await write(
+        request,
+        context,
+        writes.REPLACE,
+        entity,
+        lambda here: entities.change(request.services.store, meant, lambda before: mutations.replace(before, here)),
+        types=meant.types,
     )
-    return no_content()
+    return multi_status(partial) if partial else no_content()
 
 
 async def _merge(request: Request) -> Response:
@@ -102,25 +117,36 @@ async def _merge(request: Request) -> Response:
         fragment = expand_simplified(request.body, context, request.now)
     else:
         fragment = expand_fragment(request.body, context, request.now, Fill.MERGE)
-    await entities.change(
-        request.services.store,
-        target(request, context),
-        lambda before: mutations.merge(
-            before,
-            fragment,
-            request.now,
-            observed_at=parameters.get("observedAt"),
-            lang=parameters.get("lang"),
+    meant = target(request, context)
+    observed_at, lang = parameters.get("observedAt"), parameters.get("lang")
+    partial = await write(
+        request,
+        context,
+        writes.MERGE,
+        fragment,
+        lambda here: entities.change(
+            request.services.store,
+            meant,
+            lambda before: mutations.merge(before, here, request.now, observed_at=observed_at, lang=lang),
         ),
+        types=meant.types,
     )
-    return no_content()
+    return multi_status(partial) if partial else no_content()
 
 
 async def _delete(request: Request) -> Response:
     checked_uri(request.ids[0], "the id in the path")
     context = await request.context()
-    await entities.delete(request.services.store, target(request, context))
-    return no_content()
+    meant = target(request, context)
+    partial = await write(
+        request,
+        context,
+        writes.DELETE,
+        NOTHING,
+        lambda _: entities.delete(request.services.store, meant),
+        types=meant.types,
+    )
+    return multi_status(partial) if partial else no_content()
 
 
 async def _without_id(request: Request) -> Response:

@@ -87,6 +87,18 @@ class Request:
             warnings=self.warnings,
         )
 
+    @property
+    def distributed(self) -> bool:
+        """Whether context sources may be concerned: the tenant has some, and the request is not for this broker alone.
+
+        What is asked of a snapshot always is (6.3.18).
+        """
+        return (
+            self.services.registry.any(self.tenant)
+            and self.parameters.get("local") is not True
+            and b"ngsild-snapshot" not in self.headers
+        )
+
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query parameters as they came."""
         return _pairs(self.query_string) if self.query_string else []

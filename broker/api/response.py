@@ -50,6 +50,11 @@ def no_content() -> Response:
     return Response(204)
 
 
+def multi_status(body: Any) -> Response:
+    """207: a part was done; the body says which, and why not the rest."""
+    return json_response(207, body)
+
+
 def created(path: str) -> Response:
     """201 with the Location of what was created, such as `/ngsi-ld/v1/entities/urn:ngsi-ld:Streetlight:1`."""
     return Response(201, b"", [(b"location", location(path))])

@@ -111,11 +111,13 @@ class Remotes:
         body: Any = None,
         *,
         headers: Mapping[str, str] | None = None,
+        reads: bool = True,
     ) -> Answer:
         """The answer of the source of a registration to one request, whatever its status.
 
         `path` is below `/ngsi-ld/v1`, percent-encoded (see `segment`). Names in parameters and body are written with
-        `context(caller, registration)`. Raises Unanswered, in the time that the source has at most.
+        `context(caller, registration)`. Raises Unanswered, in the time that the source has at most. If nothing is read
+        by the request, the status alone tells what was done, and a body that is no JSON is none.
         """
         if registration.alias is not None and registration.alias in caller.via:
             raise Unanswered("loop", f"the request has come through {registration.alias} already")
@@ -131,7 +133,10 @@ class Remotes:
             async with asyncio.timeout(timeout):
                 status, answer_headers, content = await self._exchange(method, request)
             self._breakers.answered(registration.endpoint)
-            answer = await self._read(caller, context, status, answer_headers, content)
+            if reads:
+                answer = await self._read(caller, context, status, answer_headers, content)
+            else:
+                answer = Answer(status, _json(content), answer_headers, context)
             failed = status >= 400 and status != 404
             return answer
         except TimeoutError:
@@ -214,6 +219,14 @@ class Remotes:
                 max_field_size=64 * 1024,
             )
         return self._session
+
+
+def _json(content: bytes) -> Any:
+    """The JSON of an answer that need not be JSON, then None."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _reason(error: Exception) -> str:

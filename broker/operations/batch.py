@@ -17,7 +17,7 @@ from ngsi_ld.expansion import Fragment
 from ngsi_ld.expiry import alive
 from ngsi_ld.mutations import UpdateResult
 
-Element = TypeVar("Element", Entity, Fragment, str)
+Element = TypeVar("Element", Entity, Fragment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,20 @@ class Unreadable:
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of a batch: ids that succeeded, those of them that were created, errors by id (5.2.16)."""
+    """What became of a batch: ids that succeeded, those of them that were created, errors by id (5.2.16).
+
+    `told` has the errors of context sources, each as it goes into the answer.
+    """
 
     success: list[str] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     errors: list[tuple[str | None, NgsiLdError]] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def partial(self) -> bool:
+        """Whether anything was not done."""
+        return bool(self.errors or self.told)
 
     def body(self) -> dict[str, Any]:
         """The JSON of a 207 answer: `{"success": [id, …], "errors": [{"entityId": id, "error": {…}}]}`."""
@@ -43,7 +52,8 @@ class BatchResult:
             "errors": [
                 ({"entityId": entity_id} if entity_id else {}) | {"error": error.problem_details()}
                 for entity_id, error in self.errors
-            ],
+            ]
+            + self.told,
         }
 
 
@@ -106,11 +116,11 @@ async def merge(store: Store, tenant: str, elements: Sequence[Fragment | Unreada
     return await _run(store, tenant, elements, merging)
 
 
-async def delete(store: Store, tenant: str, elements: Sequence[str | Unreadable], now: str) -> BatchResult:
-    """Batch Entity Delete (5.6.10)."""
+async def delete(store: Store, tenant: str, elements: Sequence[Fragment | Unreadable], now: str) -> BatchResult:
+    """Batch Entity Delete (5.6.10); of each fragment the id counts."""
 
-    def deleting(entity_id: str) -> Mutation:
-        target = Target(tenant, entity_id, None, now)
+    def deleting(fragment: Fragment) -> Mutation:
+        target = _target(tenant, fragment, now)
 
         def mutation(before: Entity | None) -> None:
             target.found(before)
@@ -147,7 +157,7 @@ async def _run(
         if isinstance(element, Unreadable):
             result.errors.append((element.id, element.error))
         else:
-            readable.append((_id(element), mutation_for(element)))
+            readable.append((element.id or "", mutation_for(element)))
     outcomes = await store.mutate_many(tenant, readable)
     for (entity_id, _), outcome in zip(readable, outcomes, strict=True):
         if isinstance(outcome, Written):
@@ -162,7 +172,3 @@ async def _run(
 def _creation(before: Entity | None) -> str:
     """When the entity before was created; one that had expired does not keep its time for what takes its place."""
     return "" if before is None else before.created_at
-
-
-def _id(element: Entity | Fragment | str) -> str:
-    return element if isinstance(element, str) else element.id or ""
