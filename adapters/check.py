@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import orjson
 
+from adapters.commands.execution import templates_of
 from adapters.decoding import Decoder, Fault, open_decoder
 from adapters.definition import PROFILES, load
 from adapters.errors import AdapterError, DecodingError, MappingError
@@ -33,6 +34,7 @@ def examine(file: Path, sample: Path | None = None) -> Checked:
     """
     definition = load(Path(file))
     mapper = Mapper(definition)
+    templates_of(definition, mapper)
     decoder = open_decoder(definition.format, f"{definition.file}: format")
     validate = open_validator(definition.validate)
     checked = Checked()

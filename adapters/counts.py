@@ -27,6 +27,7 @@ class Counts:
         self.duplicates = counter("attributes_duplicate", "Attributes left out: the broker has them already")
         self.dead = counter("dead_letters", "Records and entities set aside", ["adapter", "stage"])
         self.invalid = counter("entities_invalid", "Entities that do not hold to their model's schema")
+        self.commands = counter("commands", "Commands that came into a state", ["adapter", "state"])
         self.failures = counter("send_failures", "Tries to send that the broker did not take")
         self.waiting = gauge("queue_entities", "Entities in the queue on disk")
         self.waiting_bytes = gauge("queue_bytes", "Bytes of the entities in the queue on disk")
@@ -59,6 +60,10 @@ class AdapterCounts:
     def dead(self, stage: str) -> Counter:
         """The counter of what was set aside at a stage."""
         return self._counts.dead.labels(self._adapter, stage)
+
+    def command(self, state: str) -> Counter:
+        """The counter of commands that came into a state."""
+        return self._counts.commands.labels(self._adapter, state)
 
     def watch(self, entities: Callable[[], float], size: Callable[[], float], dropped: Callable[[], float]) -> None:
         """Gauges read when they are asked for."""

@@ -43,6 +43,19 @@ class Broker:
     headers: dict[str, str] = field(default_factory=dict)
     timeout: float = 30.0
 
+    def request_headers(self) -> dict[str, str]:
+        """The headers of every request to it: content, @context, tenant, token."""
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Link": f'<{self.context_url}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
+        }
+        if self.tenant:
+            headers["NGSILD-Tenant"] = self.tenant
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers | self.headers
+
     @property
     def context_url(self) -> str:
         """The URL for the Link header of what is sent."""
@@ -103,6 +116,7 @@ class Definition:
     time_zone: str | None = None
     tables: dict[str, Any] = field(default_factory=dict)
     validate: str = "warn"
+    commands: dict[str, Any] = field(default_factory=dict)
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)

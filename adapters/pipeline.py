@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from adapters.commands import Commands
 from adapters.counts import AdapterCounts
 from adapters.dead_letter import DeadLetter, DeadLetters
 from adapters.decoding import Fault, open_decoder
@@ -46,29 +47,35 @@ class Pipeline:
         )
         self._counts = counts
         counts.watch(lambda: len(self._queue), lambda: self._queue.size, lambda: self._queue.dropped)
+        self._commands = Commands(definition, self.mapper, self._queue, counts, state)
         self._sink = Sink(definition.broker, definition.delivery, self._queue, self._dead, counts, self.mapper.static)
 
     async def run(self) -> None:
         """Takes in and sends until the source ends; returns when everything it gave is settled with the broker."""
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(self._sink.run())
+            commanding = tasks.create_task(self._commands.run())
             async for batch in self._source.batches():
                 await self._take_in(batch)
+            await self._commands.drain()
             await self._queue.emptied()
             sending.cancel()
+            commanding.cancel()
 
     async def stop(self) -> None:
         """Lets the source go; `run` should then be cancelled: what is queued waits on disk for the next start."""
         await self._source.close()
 
     def close(self) -> None:
-        """Closes the queue."""
+        """Closes what is on disk."""
+        self._commands.close()
         self._queue.close()
 
     async def _take_in(self, batch: Batch) -> None:
         entities, letters = self._made_of(batch)
         await self._queue.put(entities)
         await self._dead.add(letters)
+        await self._commands.settle()
         await batch.acknowledge()
         self._counts.queued.inc(len(entities))
         for letter in letters:
@@ -94,6 +101,7 @@ class Pipeline:
                 continue
             self._counts.records.inc(len(records))
             for record in records:
+                self._commands.noticed(record)
                 try:
                     made = self.mapper.entities(record)
                     bodies = [(entity["id"], orjson.dumps(entity)) for entity in made]

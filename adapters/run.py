@@ -11,6 +11,7 @@ import uvloop
 from prometheus_client import start_http_server
 
 from adapters.backoff import Backoff
+from adapters.commands.execution import templates_of
 from adapters.counts import Counts
 from adapters.definition import Definition, Metrics, load
 from adapters.errors import AdapterError
@@ -30,7 +31,7 @@ def main(files: Sequence[Path | str]) -> int:
     try:
         definitions = [load(Path(file)) for file in files]
         for definition in definitions:
-            Mapper(definition)  # whatever is wrong in one of the files shows before any of them runs
+            templates_of(definition, Mapper(definition))  # what is wrong in a file shows before any of them runs
         return uvloop.run(run(definitions))
     except AdapterError as error:
         sys.stderr.write(f"{error}\n")

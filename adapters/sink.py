@@ -61,7 +61,7 @@ class Sink:
     async def run(self) -> None:
         """Sends until it is cancelled; a cancellation leaves what is not settled in the queue."""
         timeout = aiohttp.ClientTimeout(total=self._broker.timeout)
-        async with aiohttp.ClientSession(timeout=timeout, headers=self._headers()) as session:
+        async with aiohttp.ClientSession(timeout=timeout, headers=self._broker.request_headers()) as session:
             while True:
                 taken = await self._queue.take(self._delivery.batch)
                 await self._deliver(session, taken)
@@ -126,19 +126,6 @@ class Sink:
             delay = max(wait, backoff.next())
             _log.warning("%s did not take %d entities (%s); again in %.1f s", self._url, len(entities), fault, delay)
             await asyncio.sleep(delay)
-
-    def _headers(self) -> dict[str, str]:
-        broker = self._broker
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Link": f'<{broker.context_url}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
-        }
-        if broker.tenant:
-            headers["NGSILD-Tenant"] = broker.tenant
-        if broker.token:
-            headers["Authorization"] = f"Bearer {broker.token}"
-        return headers | broker.headers
 
     def _counted(self, entities: list[dict[str, Any]], sent: int) -> None:
         if not sent:

@@ -112,6 +112,23 @@ def dead(
     raise typer.Exit(dead_letters(file, command))
 
 
+class CommandsCommand(StrEnum):
+    """What to do with commands."""
+
+    LIST = "list"
+
+
+@adapter.command()
+def commands(
+    file: Annotated[Path, typer.Argument(help="an adapter.yaml file", exists=True, dir_okay=False)],
+    command: Annotated[CommandsCommand, typer.Argument(help="show them")],
+) -> None:
+    """Show the commands that an adapter took: who asked for what, when, and what became of it."""
+    from adapters.commands.audit import main as audit
+
+    raise typer.Exit(audit(file))
+
+
 @adapter.command()
 def new(
     name: Annotated[str, typer.Argument(help="a folder of this name is made")],

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.definition import Definition
 from adapters.errors import DefinitionError
+from adapters.mapping.addresses import Addresses
 from adapters.mapping.expressions import MappingFunctions, compile_expression, read_table
 from adapters.mapping.instants import Instants
 from adapters.mapping.template import EntityTemplate, compile_entity
@@ -31,14 +32,15 @@ class Mapper:
             for name, table in definition.lookup_tables().items()
             if table.file != NO_FILE
         } | {name: {} for name, table in definition.lookup_tables().items() if table.file == NO_FILE}
-        zone = _zone(definition.time_zone, f"{file}: time_zone")
-        self._functions = MappingFunctions(tables, zone)
+        self.zone = zone = _zone(definition.time_zone, f"{file}: time_zone")
+        self.functions = MappingFunctions(tables, zone)
+        self.addresses = Addresses()
         self._instants = Instants()
         self._records = (
-            compile_expression(definition.records, self._functions, f"{file}: records") if definition.records else None
+            compile_expression(definition.records, self.functions, f"{file}: records") if definition.records else None
         )
         self.templates: tuple[EntityTemplate, ...] = tuple(
-            compile_entity(name, data, self._functions, zone, self._instants, f"{file}: entities.{name}")
+            compile_entity(name, data, self.functions, zone, self._instants, self.addresses, f"{file}: entities.{name}")
             for name, data in definition.entities.items()
             if data is not None
         )
@@ -46,7 +48,7 @@ class Mapper:
 
     def begin(self, now: datetime) -> None:
         """A batch received at `now`: what received() answers, and what observedAt is held against."""
-        self._functions.received = to_text(now)
+        self.functions.received = to_text(now)
         self._instants.begin(now)
 
     def records(self, document: Any) -> list[Any]:

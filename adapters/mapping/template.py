@@ -20,6 +20,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from adapters.errors import DefinitionError, MappingError
+from adapters.mapping.addresses import Addresses
 from adapters.mapping.compiler import Expression, is_false
 from adapters.mapping.expressions import MappingFunctions, as_number, compile_expression
 from adapters.mapping.instants import Instants
@@ -57,7 +58,8 @@ class AttributeOptions:
 @dataclass(frozen=True, slots=True)
 class EntityOptions:
     """What may stand at an entity template. `each`: a list in the record; the entity is then made once for each of its
-    elements, and expressions see `{item: the element, record: the record}`."""
+    elements, and expressions see `{item: the element, record: the record}`. `address`: an expression, what the vendor
+    calls the entity, which is kept for `commands` (adapters/commands/options.py)."""
 
     id: str
     type: str
@@ -65,6 +67,8 @@ class EntityOptions:
     when: str | None = None
     each: str | None = None
     observedAt: str | None = None  # noqa: N815  the standard's word
+    address: str | None = None
+    commands: dict[str, Any] = field(default_factory=dict)
 
 
 Attribute = Callable[[Any, str | None], dict[str, Any] | None]
@@ -83,6 +87,8 @@ class EntityTemplate:
     observed_at: Expression | None
     attributes: Sequence[tuple[str, Attribute]]
     static: frozenset[str]
+    address: Expression | None
+    addresses: Addresses
 
     def entities(self, record: Any) -> list[dict[str, Any]]:
         """The entities of a record: none where `when` says no or nothing has a value. Raises MappingError."""
@@ -111,7 +117,11 @@ class EntityTemplate:
             raise
         except (TypeError, ValueError, ArithmeticError) as error:  # a value of a kind that a step did not expect
             raise MappingError(str(error), entity=self.name, attribute=name) from None
-        return entity if len(entity) > 2 else None
+        if len(entity) == 2:
+            return None
+        if self.address is not None:
+            self.addresses.note(entity["id"], self._evaluated(self.address, record, "address"))
+        return entity
 
     def _evaluated(self, expression: Expression, record: Any, part: str) -> Any:
         try:
@@ -122,7 +132,13 @@ class EntityTemplate:
 
 
 def compile_entity(
-    name: str, data: object, functions: MappingFunctions, zone: ZoneInfo | None, instants: Instants, where: str
+    name: str,
+    data: object,
+    functions: MappingFunctions,
+    zone: ZoneInfo | None,
+    instants: Instants,
+    addresses: Addresses,
+    where: str,
 ) -> EntityTemplate:
     """The template `name` of an adapter's file; DefinitionError that names the member at fault."""
     options = read(EntityOptions, data, where)
@@ -154,6 +170,8 @@ def compile_entity(
         observed_at=None if time is None else instants.of(time, zone, str(options.observedAt)),
         attributes=tuple(attributes),
         static=frozenset(static),
+        address=expression(options.address, "address"),
+        addresses=addresses,
     )
 
 

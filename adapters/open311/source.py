@@ -191,14 +191,7 @@ class Open311Source:
     async def _read(self, parameters: Mapping[str, str]) -> list[dict[str, Any]] | None:
         """The entities, simplified; None where the broker does not answer."""
         broker = self._options.broker
-        headers = dict(broker.headers) | {
-            "Accept": "application/json",
-            "Link": f'<{broker.context_url}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
-        }
-        if broker.tenant:
-            headers["NGSILD-Tenant"] = broker.tenant
-        if broker.token:
-            headers["Authorization"] = f"Bearer {broker.token}"
+        headers = {name: value for name, value in broker.request_headers().items() if name != "Content-Type"}
         asked = {"type": "service_requests", "options": "keyValues", "limit": str(self._options.most), **parameters}
         if self._session is None:
             return None

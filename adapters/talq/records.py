@@ -9,7 +9,9 @@
 Functions stand by their type. `role` is `lamp`, `cabinet` or `other`; `time` is the latest in the message, null where
 it has none; `label` and `asset` are the device's displayName and assetId, which later messages do not repeat, or its
 name. `fault` is there when the message speaks of a fault of the lamp, or announces it: whether any of its faults is on.
-A device with several lamps makes a record of each, the second one's id ending in -2.
+A device with several lamps makes a record of each, the second one's id ending in -2. Of a lamp, `actuator` is the id
+of the function that takes its commands; `request` and `reference` name the command that a message follows from: the
+talqRequestId that the CMS gave it, and its cmsRefId. `gateway` is the clientAddress of who sent the message.
 """
 
 from collections.abc import Iterator, Mapping
@@ -135,6 +137,9 @@ class TalqDecoder:
             lamp = device.lamp_of(function)
             time = str(attribute.get("timestamp"))
             record = records.setdefault((device.address, lamp, time), self._record(device, lamp))
+            command = entry["data"].get("command")
+            if isinstance(command, dict) and "cmsRefId" in command:
+                record["reference"] = command["cmsRefId"]
             record.setdefault(device.functions[function], {})[name] = attribute
         for (address, lamp, _), record in records.items():
             known = self.devices.get(address)
@@ -174,6 +179,7 @@ class TalqDecoder:
         types = set(device.functions.values())
         role = "lamp" if types & LAMP_FUNCTIONS else "cabinet" if types & CABINET_FUNCTIONS else "other"
         suffix = f"-{lamp + 1}" if lamp else ""
+        lamps = [function for function, kind in device.functions.items() if kind == "LampActuatorFunction"]
         return {
             "id": (device.name if self._identifier == "name" else device.address) + suffix,
             "address": device.address,
@@ -182,6 +188,7 @@ class TalqDecoder:
             "label": (device.label or device.name) + suffix,
             "asset": (device.asset or device.name) + suffix,
             "role": role,
+            "actuator": lamps[lamp] if lamp < len(lamps) else None,
         }
 
     def _note_faults(self, device: Device, lamp: int, record: dict[str, Any], *, announced: bool) -> None:

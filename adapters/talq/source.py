@@ -109,6 +109,10 @@ class TalqSource:
             if address is not None and isinstance(message, dict):
                 message.setdefault("address", address)
             records = self._decoder.records(message, announced=method in ("POST", "PUT"))
+            told = {"gateway": request.query["clientAddress"], "request": request.query.get("talqOriginRequestId")}
+            for record in records:
+                if isinstance(record, dict):
+                    record.update(told)
         except DecodingError as error:
             return _error(400, "payloadError", str(error))
         if not await self._listener.deliver(records):

@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from tests.adapters.application import Application
 from tests.adapters.mqtt import Mqtt
 from tests.adapters.peer import Peer, Process
 from tests.adapters.profiles import definition_of
@@ -65,6 +66,11 @@ def tenant(request):
 @pytest.fixture
 def reader(broker, tenant):
     return Reader(broker.url, tenant)
+
+
+@pytest.fixture
+def application(broker, tenant):
+    return Application(broker.url, tenant)
 
 
 @pytest.fixture

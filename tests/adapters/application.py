@@ -1,0 +1,44 @@
+"""An application that commands: it writes an attribute at the broker and reads what became of it."""
+
+import asyncio
+import json
+
+import aiohttp
+
+from tests.adapters.reader import Reader
+
+
+class Application(Reader):
+    """An application of a command post."""
+
+    async def command(self, entity, name, value, **options):
+        """Writes the command; sub-properties by their names, an observedAt as it is."""
+        attribute = {"type": "Property", "value": value}
+        for option, said in options.items():
+            attribute[option] = said if option == "observedAt" else {"type": "Property", "value": said}
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+            url = f"{self._url}/ngsi-ld/v1/entities/{entity}"
+            async with session.patch(url, json={name: attribute}) as answer:
+                assert answer.status == 204, await answer.text()
+
+    async def becomes(self, entity, name, state, seconds=15):
+        """The entity, once the command's status is the state."""
+        found = None
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+            for _ in range(int(seconds * 10)):
+                async with session.get(f"{self._url}/ngsi-ld/v1/entities/{entity}") as answer:
+                    found = json.loads(await answer.text())
+                if found.get(f"{name}_status", {}).get("value") == state:
+                    return found
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"{name} of the broker's {found} does not become {state}")
+
+    async def exists(self, entity, seconds=15):
+        """Waits until the broker has the entity."""
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+            for _ in range(int(seconds * 10)):
+                async with session.get(f"{self._url}/ngsi-ld/v1/entities/{entity}") as answer:
+                    if answer.status == 200:
+                        return await answer.json()
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"the broker has no {entity}")

@@ -1,0 +1,316 @@
+"""Commands in the engine: each once on the equipment, never when it is too old, and always with a word of what became
+of it. A vendor's server stands for the equipment; the broker is a real one."""
+
+import asyncio
+import io
+import json
+import shutil
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+from aiohttp import web
+
+from adapters.commands import audit
+from tests.adapters.peer import free_port, until
+
+VALVE = "urn:ngsi-ld:DeviceMeasurement:chalons-v1"
+
+DEFINITION = {
+    "format": "json",
+    "entities": {
+        "valve": {
+            "id": "urn:ngsi-ld:DeviceMeasurement:chalons-{name}",
+            "type": "DeviceMeasurement",
+            "observedAt": "at",
+            "attributes": {"numValue": {"value": "flow", "unit": "L2", "type": "number"}},
+            "address": "{unit: name}",
+            "commands": {
+                "setValue": {
+                    "value": {"type": "number", "range": [0, 100]},
+                    "request": {"url": "VENDOR/valves/{address.unit}", "body": "{open: value, reference: id}"},
+                    "outcomes": [
+                        {
+                            "when": "done",
+                            "of": "done",
+                            "state": "record.fault && 'ERROR' || 'OK'",
+                            "info": "record.fault",
+                        }
+                    ],
+                }
+            },
+        }
+    },
+}
+
+
+class Valves:
+    """The vendor: a valve that can hang, refuse or be away; `sent` is what it was told."""
+
+    def __init__(self, vendor, port):
+        self.vendor = vendor
+        self.port = port
+        self.sent = []
+        self.hang = False
+        self.answer = (202, {"accepted": True})
+
+    async def take(self, request):
+        self.sent.append(await request.json())
+        if self.hang:
+            await asyncio.sleep(3600)
+        status, body = self.answer
+        return web.json_response(body, status=status)
+
+    async def tell(self, **record):
+        async with aiohttp.ClientSession() as session:
+            for _ in range(200):
+                try:
+                    async with session.post(f"http://127.0.0.1:{self.port}/", json=record) as answer:
+                        assert answer.status == 204
+                        return
+                except aiohttp.ClientConnectorError:
+                    await asyncio.sleep(0.05)
+        raise AssertionError("the adapter does not listen")
+
+
+@pytest.fixture
+def file(delivers_to, vendor):
+    """Writes the adapter's file; what is given is laid over its commands, `command` over the command itself."""
+
+    def write(source_port, command=None, **commands):
+        definition = json.loads(json.dumps(DEFINITION).replace("VENDOR", vendor.url))
+        definition["entities"]["valve"]["commands"]["setValue"] |= command or {}
+        plumbing = {"port": free_port(), "token": "secret", "poll": 2, "retry_first": 0.05, "retry_most": 0.2}
+        source = {"kind": "webhook", "port": source_port}
+        return delivers_to({**definition, "source": source, "validate": "off", "commands": plumbing | commands})
+
+    return write
+
+
+@pytest.fixture
+async def valves(vendor):
+    valves = Valves(vendor, free_port())
+    await vendor.serve(valves__v1=valves.take)
+    return valves
+
+
+@pytest.fixture
+async def running(file, valves, adapter, application):
+    async def start(**settings):
+        path = file(valves.port, **settings)
+        process = adapter(path)
+        await valves.tell(name="v1", flow=1, at="2026-11-20T10:00:00Z")
+        await application.exists(VALVE)
+        return path, process
+
+    return start
+
+
+def commands_of(path):
+    """The port of an adapter's file that notifications come to, and the audit trail's states."""
+    definition = yaml.safe_load(path.read_text())
+    return definition["commands"]["port"], definition["state"]
+
+
+def audited(path):
+    lines = Path(commands_of(path)[1], "commands.ndjson").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+async def test_a_command_and_its_outcome(running, valves, application):
+    path, _ = await running()
+
+    await application.command(VALVE, "setValue", 40, requestedBy="pcc")
+    delivered = await application.becomes(VALVE, "setValue", "DELIVERED")
+    (sent,) = valves.sent
+    assert sent == {"open": 40, "reference": delivered["setValue_status"]["commandId"]["value"]}
+
+    await valves.tell(name="v1", done=sent["reference"])
+    await application.becomes(VALVE, "setValue", "OK")
+    lines = audited(path)
+    assert [line["state"] for line in lines] == ["PENDING", "SENDING", "DELIVERED", "OK"]
+    assert {(line["by"], line["value"], line["entity"]) for line in lines} == {("pcc", 40, VALVE)}
+    shown = io.StringIO()
+    assert audit.main(path, shown, io.StringIO()) == 0
+    assert f"OK  {VALVE} setValue = 40 by pcc" in shown.getvalue()
+
+
+async def test_the_equipment_says_that_it_failed(running, valves, application):
+    await running()
+
+    await application.command(VALVE, "setValue", 40)
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    await valves.tell(name="v1", done=valves.sent[0]["reference"], fault="the motor is blocked")
+
+    entity = await application.becomes(VALVE, "setValue", "ERROR")
+    assert entity["setValue_info"]["value"] == "the motor is blocked"
+
+
+async def test_a_value_that_may_not_be_asked_is_not_sent(running, valves, application):
+    await running()
+
+    await application.command(VALVE, "setValue", 400)
+
+    entity = await application.becomes(VALVE, "setValue", "ERROR")
+    assert entity["setValue_info"]["value"] == "400 is not between 0 and 100"
+    assert valves.sent == []
+
+
+async def test_what_the_vendor_refuses(running, valves, application):
+    await running()
+    valves.answer = (422, {"detail": "the valve is locked"})
+
+    await application.command(VALVE, "setValue", 4)
+
+    entity = await application.becomes(VALVE, "setValue", "ERROR")
+    assert entity["setValue_info"]["value"] == "answered 422: the valve is locked"
+
+
+async def test_an_old_command_is_not_carried_out(running, valves, application):
+    await running()
+
+    await application.command(VALVE, "setValue", 4, observedAt="2026-11-20T10:00:00Z")
+
+    await application.becomes(VALVE, "setValue", "EXPIRED")
+    assert valves.sent == []
+
+
+async def test_a_vendor_that_is_away_is_tried_until_the_command_is_too_old(running, valves, vendor, application):
+    await running(time_to_live=1.5)
+    await vendor.stop()
+
+    await application.command(VALVE, "setValue", 4)
+
+    entity = await application.becomes(VALVE, "setValue", "EXPIRED")
+    assert "before it could be sent" in entity["setValue_info"]["value"]
+
+
+async def test_nothing_heard_in_time_and_then_late(running, valves, application):
+    await running(timeout=0.5)
+
+    await application.command(VALVE, "setValue", 4)
+    await application.becomes(VALVE, "setValue", "TIMEOUT")
+
+    await valves.tell(name="v1", done=valves.sent[0]["reference"])
+    await application.becomes(VALVE, "setValue", "OK")
+
+
+async def test_commands_without_a_port_are_looked_for(running, valves, application):
+    await running(port=None, poll=0.3)
+
+    await application.command(VALVE, "setValue", 7)
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    await application.command(VALVE, "setValue", 8)
+    await until(lambda: len(valves.sent) == 2)
+
+    assert [each["open"] for each in valves.sent] == [7, 8]
+
+
+async def test_a_command_given_while_the_adapter_is_stopped(running, valves, adapter, application):
+    path, process = await running()
+    process.kill()
+    await application.command(VALVE, "setValue", 9)
+
+    adapter(path)
+
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    assert [each["open"] for each in valves.sent] == [9]
+
+
+async def notify(port, value, token="secret"):
+    """The same notification of a command, as a broker that tries again sends it."""
+    attribute = {"type": "Property", "value": value, "modifiedAt": "2199-01-01T00:00:00.125Z"}
+    entity = {"id": VALVE, "type": "DeviceMeasurement", "setValue": attribute}
+    notification = {"id": "urn:n", "type": "Notification", "notifiedAt": "2199-01-01T00:00:01Z", "data": [entity]}
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/", json=notification, headers=headers) as answer,
+    ):
+        return answer.status
+
+
+async def test_a_command_notified_again_is_carried_out_once_also_across_kill_9(running, valves, adapter, log):
+    path, process = await running()
+    port = commands_of(path)[0]
+    await until(lambda: "commands are taken" in log())
+
+    assert await asyncio.gather(*(notify(port, 5) for _ in range(20))) == [204] * 20
+    await until(lambda: len(valves.sent) == 1)
+    process.kill()
+    adapter(path)
+    await until(lambda: log().count("commands are taken") == 2)
+    assert await notify(port, 5) == 204
+    await notify(port, 6)
+    await until(lambda: len(valves.sent) == 2)
+
+    assert [each["open"] for each in valves.sent] == [5, 6]
+
+
+async def test_killed_while_sending_it_says_that_it_does_not_know_and_sends_nothing_again(
+    running, valves, adapter, application
+):
+    path, process = await running()
+    valves.hang = True
+    await application.command(VALVE, "setValue", 5)
+    await until(lambda: valves.sent)
+    process.kill()
+    valves.hang = False
+
+    adapter(path)
+
+    entity = await application.becomes(VALVE, "setValue", "UNKNOWN")
+    assert "may have been carried out" in entity["setValue_info"]["value"]
+    await asyncio.sleep(0.5)
+    assert len(valves.sent) == 1
+    await valves.tell(name="v1", done=valves.sent[0]["reference"])  # what the equipment says later still counts
+    await application.becomes(VALVE, "setValue", "OK")
+
+
+async def test_what_is_idempotent_is_sent_again(running, valves, adapter, application):
+    path, process = await running(command={"idempotent": True})
+    valves.hang = True
+    await application.command(VALVE, "setValue", 5)
+    await until(lambda: valves.sent)
+    process.kill()
+    valves.hang = False
+
+    adapter(path)
+
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    assert valves.sent[0] == valves.sent[1]
+
+
+async def test_a_lost_state_directory_does_not_carry_out_again(running, valves, adapter, application):
+    path, process = await running()
+    await application.command(VALVE, "setValue", 5)
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    process.kill()
+    shutil.rmtree(commands_of(path)[1])
+
+    adapter(path)
+    await valves.tell(name="v1", flow=1, at="2026-11-20T10:00:01Z")
+
+    await application.becomes(VALVE, "setValue", "UNKNOWN")
+    assert len(valves.sent) == 1
+
+
+async def test_the_token_is_checked(running, valves, log):
+    path, _ = await running()
+    await until(lambda: "commands are taken" in log())
+
+    assert await notify(commands_of(path)[0], 5, token="other") == 401
+    assert valves.sent == []
+
+
+async def test_commands_of_one_entity_go_one_after_the_other(running, valves, log):
+    path, _ = await running(rate=1000)
+    port = commands_of(path)[0]
+    await until(lambda: "commands are taken" in log())
+
+    for value in range(10):
+        await notify(port, value)
+    await until(lambda: len(valves.sent) == 10)
+
+    assert [each["open"] for each in valves.sent] == list(range(10))
