@@ -46,13 +46,13 @@ def one(n: int) -> str:
 
 
 def batch(n: int) -> bytes:
-    """A hundred entities, the same ids from eight places in turn."""
-    return orjson.dumps([vehicle(f"urn:ngsi-ld:Batch:{n % 8}-{i}", "Batch", (i * 37 + n) % 100) for i in range(100)])
+    """A hundred entities, the same ids from eight places in turn, not as they were the last time."""
+    return orjson.dumps([vehicle(f"urn:ngsi-ld:Batch:{n % 8}-{i}", "Batch", (i * 37 + n) % 97) for i in range(100)])
 
 
 def speed(n: int) -> bytes:
-    """A fragment that updates one attribute."""
-    value = {"type": "Property", "value": n % 100, "unitCode": "KMH", "observedAt": "2026-11-23T10:00:01Z"}
+    """A fragment that updates one attribute: to another value than the last time, or the floor would write nothing."""
+    value = {"type": "Property", "value": n % 97, "unitCode": "KMH", "observedAt": "2026-11-23T10:00:01Z"}
     return orjson.dumps({"speed": value})
 
 
@@ -68,7 +68,7 @@ class Operation:
 
 def operations(tag: str) -> list[Operation]:
     """The measured operations; `tag` makes the ids of what is created new."""
-    batches = [batch(n) for n in range(8)]
+    batches = [batch(n) for n in range(56)]
 
     def new(n: int) -> bytes:
         return orjson.dumps(vehicle(f"urn:ngsi-ld:New:{tag}-{n}", "New", n % 100))
@@ -98,8 +98,8 @@ def operations(tag: str) -> list[Operation]:
         ),
         Operation(
             "batch upsert of 100",
-            lambda n: request("POST", f"{API}/entityOperations/upsert", batches[n % 8]),
-            lambda n: request("POST", "/batch", batches[n % 8]),
+            lambda n: request("POST", f"{API}/entityOperations/upsert", batches[n % 56]),
+            lambda n: request("POST", "/batch", batches[n % 56]),
             entities=100,
         ),
         Operation(
