@@ -7,7 +7,7 @@ from broker.api.prefer import preferred_version
 from broker.api.request import Request
 from broker.api.response import Header, Response, created, dump, no_content
 from broker.operations.subscriptions import render
-from ngsi_ld.errors import invalid_request
+from ngsi_ld.errors import ErrorType, NgsiLdError, invalid_request
 from ngsi_ld.names import checked_uri
 
 
@@ -15,8 +15,14 @@ async def _create(request: Request) -> Response:
     if not isinstance(request.body, dict):
         raise invalid_request("the body must be one JSON object, a Subscription")
     context = await request.context()
+    caller = request.caller(context)
+    if caller.looped:
+        raise NgsiLdError(
+            ErrorType.LOOP_DETECTED,
+            f"{caller.alias} has this subscription: a copy of it would tell it its own changes",
+        )
     subscription_id = await request.services.subscriptions.create(
-        request.tenant, request.body, context, request.now, request.caller(context).via
+        request.tenant, request.body, context, request.now, caller.via
     )
     return created(f"/subscriptions/{subscription_id}")
 

@@ -47,6 +47,8 @@ _FIRST_RETRY, _LONGEST_RETRY = 0.5, 60.0
 _LOOKED_AFTER_SECONDS = 600.0
 _DIGEST_BYTES = 16
 _GONE = 404
+_EXISTS = 409
+_LOOP = 508
 
 Key = tuple[str, str, str]
 """Tenant, our subscription, registration."""
@@ -202,7 +204,7 @@ class Copies:
             settling.task = asyncio.create_task(self._until_settled(key, settling), name=f"copy of {key[1]}")
 
     async def _until_settled(self, key: Key, settling: _Settling) -> None:
-        """Does what is to be done for one copy, again while its source does not do its part or what should be differs."""
+        """Does what is to be done for one copy, again while its source does not, or while what should be changes."""
         pause = _FIRST_RETRY
         while True:
             settling.again.clear()
@@ -252,27 +254,36 @@ class Copies:
         copy.source = registration
         if not copy.made:
             await self._write(key, copy)
-            await self._make(caller, registration, copy, body)
+            if not await self._make(caller, registration, copy, body):
+                await self._forget(key, copy)
+                return
         elif copy.digest != digest.hexdigest() and "updateSubscription" in registration.operations:
             changed = {name: value for name, value in body.items() if name != "type"}
             status = await self._ask(caller, registration, "PATCH", _path(copy), changed, also=(_GONE,))
             if status == _GONE:
+                copy.made = False
                 await self._make(caller, registration, copy, body)
         copy.made, copy.digest = True, digest.hexdigest()
         await self._write(key, copy)
 
-    async def _make(self, caller: Caller, registration: Registration, copy: _Copy, body: dict[str, Any]) -> None:
-        # 409: an attempt whose answer was lost. What it brought is brought up to date.
-        status = await self._ask(caller, registration, "POST", "/subscriptions", {"id": copy.id, **body}, also=(409,))
-        if status == 409:
+    async def _make(self, caller: Caller, registration: Registration, copy: _Copy, body: dict[str, Any]) -> bool:
+        """Creates the copy at the source; False where none shall be, because the subscription came from there."""
+        made = {"id": copy.id, **body}
+        status = await self._ask(caller, registration, "POST", "/subscriptions", made, also=(_EXISTS, _LOOP))
+        if status == _EXISTS:
+            # An attempt whose answer was lost: what it brought is brought up to date.
             changed = {name: value for name, value in body.items() if name != "type"}
             await self._ask(caller, registration, "PATCH", _path(copy), changed)
+        return status != _LOOP
 
     async def _take_away(self, key: Key, copy: _Copy) -> None:
         if "deleteSubscription" in copy.source.operations:
             context = await self._contexts.resolve(key[0], None)
             caller = Caller(key[0], context, now(), alias=own_alias(self._settings.alias, key[0]))
             await self._ask(caller, copy.source, "DELETE", _path(copy), also=(_GONE,))
+        await self._forget(key, copy)
+
+    async def _forget(self, key: Key, copy: _Copy) -> None:
         del self._copies[key]
         await self._stored.delete_one({"_id": copy.id})
 
