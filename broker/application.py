@@ -19,6 +19,7 @@ from broker.api.application import Api, Send
 from broker.api.openapi import document
 from broker.api.request import Receive, Scope
 from broker.api.response import ROOT
+from broker.api.snapshot_queries import QueryReader
 from broker.services import Services, serving
 from broker.settings import Settings
 
@@ -56,6 +57,7 @@ def application(settings: Settings) -> Application:
             app.state.services = services
             if isinstance(app, Application):
                 app.api = Api(services)
+            await services.snapshots.start(QueryReader(services))
             yield
 
     app = Application(title="Beffroi", version=version(), lifespan=lifespan, redoc_url=None)

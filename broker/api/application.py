@@ -27,9 +27,11 @@ from broker.api.response import ROOT, Header, Response, problem, problem_details
 from broker.api.routes import RESOURCES
 from broker.api.streaming import StreamingResponse, stream
 from broker.clock import now
+from broker.operations.snapshots import BeingPrepared
 from broker.services import Services
 from broker.store.store import StoreUnavailable
 from ngsi_ld.errors import ErrorType, NgsiLdError
+from ngsi_ld.names import checked_uri
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,20 @@ _Node = dict[str, Any]
 
 _METHODS = ""
 """The key of a node's methods; no path segment that is routed is empty."""
+
+_ECHOED = (b"ngsild-tenant", b"ngsild-snapshot")
+"""The headers of a request that its response repeats (6.3.14, 6.3.22)."""
+
+_EXPOSED = (
+    b"Link, Location, NGSILD-EntityMap, NGSILD-Results-Count, NGSILD-Snapshot, NGSILD-Tenant, NGSILD-Warning"
+)
+
+_IN_SNAPSHOTS = frozenset(
+    {b"entities", b"entityOperations", b"types", b"attributes", b"subscriptions", b"temporal", b"entityMaps"}
+)
+"""The resources of the Core and the Temporal API (4.3.5), which each snapshot has of its own."""
+
+_NOT_IN_SNAPSHOTS = frozenset({b"csourceRegistrations", b"csourceSubscriptions"})
 
 _RETRY_AFTER = 2
 _PREFIX = f"{ROOT}/".encode()
@@ -76,8 +92,9 @@ class Api:
         except Exception:
             logger.exception("%s %s failed", method, scope["path"])
             response = problem(NgsiLdError(ErrorType.INTERNAL_ERROR, "an unexpected failure, which is in the log"))
-        if tenant := headers.get(b"ngsild-tenant"):
-            response.headers.append((b"ngsild-tenant", tenant))
+        for name in _ECHOED:
+            if given := headers.get(name):
+                response.headers.append((name, given))
         if (origin := headers.get(b"origin")) is not None:
             self._allow_origin(origin, response)
         if isinstance(response, StreamingResponse):
@@ -100,17 +117,21 @@ class Api:
             body = await read_body(headers, receive, endpoint.bodies, settings.max_body_size)
         accept = negotiated(headers, endpoint.answers)
         query_string = scope["query_string"].decode("latin-1")
+        parameters = read_parameters(query_string, endpoint.parameters, endpoint.options)
+        tenant, at = tenant_of(headers), now()
+        if b"ngsild-snapshot" in headers:
+            tenant = await self._snapshot(scope["raw_path"], tenant, headers[b"ngsild-snapshot"], parameters, at)
         request = Request(
             services=self._services,
             method=method,
             ids=ids,
-            tenant=tenant_of(headers),
+            tenant=tenant,
             headers=headers,
-            parameters=read_parameters(query_string, endpoint.parameters, endpoint.options),
+            parameters=parameters,
             path=scope["raw_path"].decode("latin-1").removeprefix(ROOT),
             query_string=query_string,
             accept=accept,
-            now=now(),
+            now=at,
         )
         if endpoint.bodies:
             request.body = parse_json(body)
@@ -125,6 +146,30 @@ class Api:
             (b"ngsild-warning", " ".join(one.split()).encode("latin-1", "replace")) for one in request.warnings
         ]
         return response
+
+    async def _snapshot(
+        self, raw_path: bytes, tenant: str, given: bytes, parameters: dict[str, Any], at: str
+    ) -> str:
+        """The name under which the data of the snapshot that a request is about is stored as that of a tenant (6.3.22).
+
+        Resources that a snapshot does not have are those of the tenant.
+        """
+        snapshot_id = checked_uri(given.decode("latin-1").strip(), "NGSILD-Snapshot")
+        resource = raw_path[len(_PREFIX) :].partition(b"/")[0]
+        if resource in _NOT_IN_SNAPSHOTS:
+            raise NgsiLdError(
+                ErrorType.OPERATION_NOT_SUPPORTED, "a snapshot has no context sources: what is asked of it is local"
+            )
+        if resource not in _IN_SNAPSHOTS:
+            return tenant
+        try:
+            space = await self._services.snapshots.open(tenant, snapshot_id, at)
+        except BeingPrepared as error:
+            retry = (b"retry-after", b"1")
+            raise HttpError(503, "The snapshot is not ready", str(error), [retry]) from None
+        # 5.5.15: every operation on a snapshot is local, with all that is allowed then.
+        parameters["local"] = True
+        return space
 
     def _route(self, raw_path: bytes) -> tuple[dict[str, Endpoint] | None, list[str]]:
         """The methods of the resource and the ids in its path; a slash at the end makes no difference."""
@@ -162,7 +207,7 @@ class Api:
         else:
             return
         response.headers.append(
-            (b"access-control-expose-headers", b"Link, Location, NGSILD-Results-Count, NGSILD-Tenant, NGSILD-Warning")
+            (b"access-control-expose-headers", _EXPOSED)
         )
 
     async def _send(self, response: Response, headers: dict[bytes, bytes], method: str, send: Send) -> None:

@@ -53,7 +53,8 @@ def _path(resource: Resource) -> dict[str, Any]:
         for method, endpoint in resource.methods.items()
         if endpoint.documented
     }
-    shared = [*in_path, {"$ref": "#/components/parameters/NGSILD-Tenant"}]
+    headers = [{"$ref": f"#/components/parameters/{name}"} for name in ("NGSILD-Tenant", "NGSILD-Snapshot")]
+    shared = [*in_path, *headers]
     return {"summary": resource.summary, "parameters": shared, **operations}
 
 
@@ -115,6 +116,12 @@ def _components() -> dict[str, Any]:
             "in": "header",
             "description": "The tenant; none is the default one.",
             "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 54},
+        },
+        "NGSILD-Snapshot": {
+            "name": "NGSILD-Snapshot",
+            "in": "header",
+            "description": "The snapshot whose data it is about; none for that of the tenant.",
+            "schema": {"type": "string", "format": "uri"},
         },
         "Link": {
             "name": "Link",

@@ -16,6 +16,7 @@ from broker.api.response import CONTEXT_REL, Header, context_header, media_heade
 from broker.federation.caller import Caller
 from broker.federation.via import aliases, own_alias
 from broker.services import Services
+from broker.store.tenants import checked_tenant
 from ngsi_ld.context import Context
 from ngsi_ld.errors import bad_request_data, invalid_request
 
@@ -118,7 +119,7 @@ class Request:
 
 def tenant_of(headers: dict[bytes, bytes]) -> str:
     """The tenant that a request names; the empty text is the default one."""
-    return headers.get(b"ngsild-tenant", b"").decode("latin-1").strip()
+    return checked_tenant(headers.get(b"ngsild-tenant", b"").decode("latin-1").strip())
 
 
 def read_parameters(query_string: str, allowed: frozenset[str], options: frozenset[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from broker.api import (
     query_body,
     registrations,
     remote_notifications,
+    snapshots,
     subscriptions,
     temporal,
 )
@@ -30,5 +31,6 @@ RESOURCES: tuple[Resource, ...] = (
     *remote_notifications.RESOURCES,
     *events.RESOURCES,
     *contexts.RESOURCES,
+    *snapshots.RESOURCES,
     *identity.RESOURCES,
 )

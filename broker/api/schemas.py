@@ -129,6 +129,15 @@ _REGISTRATION: dict[str, Any] = {
     "@context": {},
 }
 
+_SNAPSHOT_MEMBERS: dict[str, Any] = {
+    "type": {"const": "Snapshot"},
+    "snapshotLifetime": {"type": "string", "examples": ["PT1H"]},
+    "snapshotPriority": {"type": "integer", "minimum": 1, "maximum": 10, "default": 5},
+    "endpoint": _URI,
+    "receiverInfo": _KEY_VALUES,
+    "@context": {},
+}
+
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Attribute": _ATTRIBUTE,
     "AttributeFragment": {**_ATTRIBUTE, "minProperties": 1},
@@ -269,6 +278,19 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
         "required": ["id", "type", "subscriptionId", "data"],
     },
+    "Snapshot": {
+        "description": "What is to be in a snapshot, for how long, and who is told when it is ready.",
+        "type": "object",
+        "properties": {
+            "id": _URI,
+            **_SNAPSHOT_MEMBERS,
+            "snapshotQueries": {"type": "array", "items": _ref("Query"), "minItems": 1},
+            "snapshotTemporalQueries": {"type": "array", "items": _ref("TemporalQuery"), "minItems": 1},
+        },
+        "required": ["type"],
+        "anyOf": [{"required": ["snapshotQueries"]}, {"required": ["snapshotTemporalQueries"]}],
+    },
+    "SnapshotFragment": {"type": "object", "properties": {"id": _URI, **_SNAPSHOT_MEMBERS}},
     "Context": {"type": "object", "properties": {"@context": {}}, "required": ["@context"]},
     "ProblemDetails": {
         "type": "object",

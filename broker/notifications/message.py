@@ -8,6 +8,7 @@ from typing import Protocol
 
 import orjson
 
+from broker.snapshots.directory import Place
 from ngsi_ld.subscription import Endpoint
 
 JSON_LD = "application/ld+json"
@@ -18,7 +19,7 @@ _LINK = '<{}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notification to one endpoint: `headers` hold Content-Type, Link, NGSILD-Tenant and the receiverInfo."""
+    """One notification to one endpoint: `headers` hold those of 6.3.8 and the receiverInfo."""
 
     endpoint: Endpoint
     headers: dict[str, str]
@@ -53,14 +54,16 @@ def context_in_body(endpoint: Endpoint, accept: str) -> bool:
     return accept == GEO_JSON and endpoint.receiver_info.get("Prefer") != "body=json"
 
 
-def headers(endpoint: Endpoint, tenant: str, accept: str, context: str) -> dict[str, str]:
+def headers(endpoint: Endpoint, place: Place, accept: str, context: str) -> dict[str, str]:
     """The headers of a notification; what receiverInfo says comes first and cannot replace the others."""
     made = dict(endpoint.receiver_info)
     made["Content-Type"] = accept
     if not context_in_body(endpoint, accept):
         made["Link"] = _LINK.format(context)
-    if tenant:
-        made["NGSILD-Tenant"] = tenant
+    if place.tenant:
+        made["NGSILD-Tenant"] = place.tenant
+    if place.snapshot is not None:
+        made["NGSILD-Snapshot"] = place.snapshot
     return made
 
 

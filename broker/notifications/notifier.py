@@ -32,6 +32,8 @@ from broker.notifications.post_office import PostOffice
 from broker.notifications.registry import Registered, Registry, registered
 from broker.notifications.senders import senders
 from broker.operations.subscriptions import SUBSCRIPTIONS, subscription_of
+from broker.snapshots.directory import Directory
+from broker.snapshots.records import Records
 from broker.store.store import Store
 from ngsi_ld.changes import attribute_changes
 from ngsi_ld.context import CORE
@@ -70,6 +72,7 @@ class Notifier:
         policy: Policy | None = None,
         endpoints: EndpointPolicy | None = None,
         keeping: Keeping | None = None,
+        directory: Directory | None = None,
     ) -> None:
         policy, endpoints = policy or Policy(), endpoints or EndpointPolicy()
         self._client = client
@@ -80,7 +83,10 @@ class Notifier:
         self._events = Events(client, keeping or Keeping())
         self._deliveries = Deliveries(client)
         self._senders = senders(policy, endpoints)
-        self._post_office = PostOffice(self._journal, self._deliveries, self._senders, self._subscription, policy)
+        self._directory = directory or Directory(Records(client))
+        self._post_office = PostOffice(
+            self._journal, self._deliveries, self._senders, self._subscription, policy, self._directory.place
+        )
         self._periodic = Periodic(store, self._send, self._next_order, self._names)
         self._policy = policy
         self._lease: Lease | None = None
@@ -99,6 +105,7 @@ class Notifier:
         self._order = lease.term * _ORDERS_PER_TERM
         self._registry.clear()
         for (tenant, _), document in (await subscriptions_at(self._client, position)).items():
+            await self._directory.learn(tenant)
             self._register(tenant, document)
         await asyncio.gather(*[self._refresh(one) for one in self._registry])
         await self._journal.begin(lease)
@@ -263,6 +270,7 @@ class Notifier:
         if change.after is None:
             await self._forget(change.tenant, change.id)
         else:
+            await self._directory.learn(change.tenant)
             one = self._register(change.tenant, change.after)
             if one is not None and self._contexts.known(*self._context(one)) is None:
                 await self._refresh(one)

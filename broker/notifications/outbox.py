@@ -29,6 +29,7 @@ from broker.notifications import message
 from broker.notifications.deliveries import Deliveries
 from broker.notifications.journal import Entry, Journal
 from broker.notifications.message import Message, Outcome
+from broker.snapshots.directory import Place
 from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.subscription import Endpoint, Status, Subscription
 
@@ -75,8 +76,10 @@ class Outbox:
         post: Post,
         lease: Lease,
         policy: Policy,
+        place: Callable[[str], Place] = Place,
     ) -> None:
         self._tenant = tenant
+        self._place = place
         self._id = subscription_id
         self._subscription = subscription
         self._journal = journal
@@ -225,7 +228,7 @@ class Outbox:
         last = entries[-1]
         return Message(
             endpoint,
-            message.headers(endpoint, self._tenant, last.accept, last.context),
+            message.headers(endpoint, self._place(self._tenant), last.accept, last.context),
             message.body(
                 endpoint,
                 last.id,

@@ -9,6 +9,7 @@ from broker.notifications.deliveries import Deliveries
 from broker.notifications.journal import Entry, Journal
 from broker.notifications.message import Message, Outcome, Sender
 from broker.notifications.outbox import Outbox, Policy
+from broker.snapshots.directory import Place
 from ngsi_ld.subscription import Subscription
 
 _GRACE_SECONDS = 1.0
@@ -20,7 +21,8 @@ Key = tuple[str, str]
 class PostOffice:
     """Takes journaled notifications and gets them delivered, each subscription's in order.
 
-    `senders` maps the scheme of an endpoint to what sends there; `subscription` gives the definition of the moment.
+    `senders` maps the scheme of an endpoint to what sends there; `subscription` gives the definition of the moment,
+    `place` the tenant and snapshot whose data it is about.
     """
 
     def __init__(
@@ -30,7 +32,9 @@ class PostOffice:
         senders: Mapping[str, Sender],
         subscription: Callable[[str, str], Subscription | None],
         policy: Policy,
+        place: Callable[[str], Place] = Place,
     ) -> None:
+        self._place = place
         self._journal = journal
         self._deliveries = deliveries
         self._senders = senders
@@ -111,5 +115,6 @@ class PostOffice:
                 post=self,
                 lease=self._lease,
                 policy=self._policy,
+                place=self._place,
             )
         return outbox

@@ -65,7 +65,7 @@ class Cut:
 async def select(history: History, tenant: str, ask: TemporalAsk, now: str, *, offset: int, limit: int) -> list[Found]:
     """The entities of a page, from `offset` on."""
     found: list[Found] = []
-    async for batch in _batches(history, tenant, ask, now, min(_TOGETHER, offset + limit)):
+    async for batch in batches(history, tenant, ask, now, min(_TOGETHER, offset + limit)):
         passed = min(offset, len(batch))
         offset -= passed
         found += batch[passed:]
@@ -77,12 +77,13 @@ async def select(history: History, tenant: str, ask: TemporalAsk, now: str, *, o
 async def count(history: History, tenant: str, ask: TemporalAsk, now: str) -> int:
     """How many entities it is answered with."""
     number = 0
-    async for batch in _batches(history, tenant, with_(ask, rows_too=False), now, _TOGETHER):
+    async for batch in batches(history, tenant, with_(ask, rows_too=False), now, _TOGETHER):
         number += len(batch)
     return number
 
 
-async def _batches(history: History, tenant: str, ask: TemporalAsk, now: str, size: int) -> AsyncIterator[list[Found]]:
+async def batches(history: History, tenant: str, ask: TemporalAsk, now: str, size: int) -> AsyncIterator[list[Found]]:
+    """All entities of the answer, of so many that the selectors select at a time."""
     after: str | None = None
     while True:
         entities = await history.entities(tenant, ask.query, now, after=after, size=size, descending=ask.descending)

@@ -78,6 +78,11 @@ class Indexes:
         if any(model.document["name"] not in indexes for model in _BASE):
             self._in_background(self._make(entities, _BASE))
 
+    def forget(self, entities: Collection) -> None:
+        """The collection was dropped."""
+        self._paths.pop(entities.full_name, None)
+        self._full.discard(entities.full_name)
+
     def note_geo(self, entities: Collection, attributes: Iterable[str]) -> None:
         """GeoProperties have been written: make the indexes they lack, in the background."""
         known = self._paths.setdefault(entities.full_name, set())

@@ -21,7 +21,8 @@ from broker.store.tenants import ENTITIES, Tenants, nonexistent_tenant
 from broker.store.writes import Writes
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError
-from ngsi_ld.query.query import Query
+from ngsi_ld.query.query import EntitySelector, Query
+from ngsi_ld.query.type_selection import TypeSelection
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,12 @@ class MongoStore:
         with self._asking(self._limits.query_seconds):
             return await catalogue.attributes_by_type(database[ENTITIES], now)
 
+    async def type_info(self, tenant: str, name: str, *, now: str) -> tuple[int, list[AttributeUse]]:
+        """See `Store`."""
+        of_type = Query(selectors=(EntitySelector(types=TypeSelection((frozenset({name}),))),))
+        count = await self.count(tenant, of_type, now=now)
+        return count, await self.attribute_uses(tenant, now=now, of_type=name) if count else []
+
     async def attribute_uses(
         self, tenant: str, *, now: str, of_type: str | None = None, attribute: str | None = None
     ) -> list[AttributeUse]:
@@ -166,6 +173,13 @@ class MongoStore:
         """See `Store`."""
         with self._asking(self._limits.timeout_seconds):
             return await self._tenants.all()
+
+    async def forget(self, tenant: str) -> None:
+        """The tenant's database was dropped, here or by another process: nothing of it is kept in memory."""
+        if (lanes := self._lanes.pop(tenant, None)) is not None:
+            await lanes.writes.drained()
+            await lanes.reads.drained()
+        self._tenants.forget(tenant)
 
     async def index_attributes(self, tenant: str, attributes: Sequence[str]) -> None:
         """Make the indexes of the values of these attributes (IRIs) at once, for comparisons in `q`."""

@@ -1,4 +1,8 @@
-"""Tenants (4.14, 5.5.10, 6.3.14): a database each, `beffroi` for the default one and `beffroi-NAME` for the others."""
+"""Tenants (4.14, 5.5.10, 6.3.14): a database each, `beffroi` for the default one and `beffroi-NAME` for the others.
+
+A snapshot (4.3.7) is addressed as a tenant is, by `@` and a token; its database is `beffroi-@TOKEN`. No client can name
+it so: whoever takes a name from a client checks it with `checked_tenant`.
+"""
 
 import asyncio
 import re
@@ -18,9 +22,10 @@ ENTITIES = "entities"
 
 _PREFIX = f"{DEFAULT_DATABASE}-"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_SNAPSHOT = re.compile(r"@[0-9a-f]+")
 _MAX_DATABASE_NAME = 63
 _NAMESPACE_EXISTS = 48
-_OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "changeStreamPreAndPostImages": {"enabled": True},
     # No entity has this member. It is how a compare-and-swap that matches nothing fails by itself: see `writes`.
     "validator": {"ghost": {"$exists": False}},
@@ -35,6 +40,8 @@ def database_name(tenant: str) -> str:
     """
     if not tenant:
         return DEFAULT_DATABASE
+    if _SNAPSHOT.fullmatch(tenant):
+        return _PREFIX + tenant
     if not _NAME.fullmatch(tenant):
         raise bad_request_data(f"a tenant's name has letters a to z and A to Z, digits, - and _ only, not {tenant!r}")
     name = _PREFIX + re.sub("[A-Z]", lambda capital: f"+{capital[0].lower()}", tenant)
@@ -43,6 +50,18 @@ def database_name(tenant: str) -> str:
             f"the tenant's name {tenant!r} is too long: "
             f"{_MAX_DATABASE_NAME - len(_PREFIX)} characters are allowed, and a capital counts as two"
         )
+    return name
+
+
+def is_snapshot(tenant: str) -> bool:
+    """Whether it is no tenant but a snapshot of one."""
+    return tenant.startswith("@")
+
+
+def checked_tenant(name: str) -> str:
+    """The name of a tenant as a client gives it; BadRequestData for what only the broker may name."""
+    if is_snapshot(name):
+        raise bad_request_data(f"a tenant's name has letters a to z and A to Z, digits, - and _ only, not {name!r}")
     return name
 
 
@@ -65,7 +84,7 @@ async def furnish(database: Database, indexes: Indexes) -> None:
 
     A write makes a dropped collection anew without the validator, and then ghosts can have come into it.
     """
-    await database.command({"collMod": ENTITIES, **_OPTIONS})
+    await database.command({"collMod": ENTITIES, **OPTIONS})
     await database[ENTITIES].delete_many({"ghost": {"$exists": True}})
     await indexes.learn(database[ENTITIES])
 
@@ -115,19 +134,25 @@ class Tenants:
             if tenant in self._ready or await self._found(tenant, database):
                 return
             try:
-                await database.create_collection(ENTITIES, check_exists=False, **_OPTIONS)
+                await database.create_collection(ENTITIES, check_exists=False, **OPTIONS)
             except (CollectionInvalid, OperationFailure) as error:
                 if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
                     raise
             await self._indexes.make_base(database[ENTITIES])
             self._ready.add(tenant)
 
+    def forget(self, tenant: str) -> None:
+        """Its database was dropped: what is known of it holds no more."""
+        self._ready.discard(tenant)
+        self._creating.pop(tenant, None)
+        self._indexes.forget(self.database(tenant)[ENTITIES])
+
     async def exists(self, tenant: str) -> bool:
         """Whether it has been created; the default tenant always exists."""
         return not tenant or tenant in self._ready or await self._found(tenant, self.database(tenant))
 
     async def all(self) -> list[str]:
-        """The names of all tenants, the default one first, as ""."""
+        """The names of all tenants, the default one first, as "", and those of snapshots."""
         databases = await self._client.list_databases(nameOnly=True, filter={"name": {"$regex": f"^{_PREFIX}"}})
         return ["", *sorted([tenant async for database in databases if (tenant := tenant_of(database["name"]))])]
 
@@ -135,7 +160,7 @@ class Tenants:
         """Whether the tenant's collection exists; then it is made as this version wants it."""
         async for collection in await database.list_collections(filter={"name": ENTITIES}):
             options = collection.get("options", {})
-            if any(options.get(name) != value for name, value in _OPTIONS.items()):
+            if any(options.get(name) != value for name, value in OPTIONS.items()):
                 await furnish(database, self._indexes)
             else:
                 await self._indexes.learn(database[ENTITIES])

@@ -23,7 +23,8 @@ _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _OURS = frozenset(
-    {"connection", "content-length", "content-type", "host", "link", "ngsild-tenant", "transfer-encoding"}
+    {"connection", "content-length", "content-type", "host", "link", "transfer-encoding"}
+    | {"ngsild-tenant", "ngsild-snapshot"}
 )
 
 
