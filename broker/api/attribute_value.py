@@ -26,7 +26,8 @@ _PARAMETERS = frozenset({"type", "local", "datasetId", "lang"})
 async def _retrieve(request: Request) -> Response:
     context = await request.context()
     name = named_attribute(request, context)
-    entity = await entities.retrieve(request.services.store, target(request, context))
+    territory = request.territory(context, attributes=frozenset([name]))
+    entity = await entities.retrieve(territory, target(request, context))
     instance = existing(entity, name, dataset_of(request))
     if "expiresAt" in instance and expired(instance["expiresAt"], request.now):
         raise not_found(f"{name} of {entity.id} has expired")

@@ -8,8 +8,9 @@ from broker.api.media import GEO_JSON, JSON, JSON_LD
 from broker.api.prefer import preferred, preferred_version
 from broker.api.request import Request
 from broker.api.response import ROOT, Header, Response, dump, media_header
+from broker.federation.reads import Territory
 from broker.operations.linked import with_linked
-from broker.store.store import Position
+from broker.store.store import Position, Reading
 from ngsi_ld.conformance import conforming
 from ngsi_ld.context import Context
 from ngsi_ld.entity import Entity
@@ -32,7 +33,8 @@ async def one_entity(
     if view.attributes is not None and entity.attributes.keys().isdisjoint(view.attributes):
         raise not_found(f"the entity {entity.id} has none of the attributes that attrs names")
     headers = await entity_headers(request, context)
-    status, shown = await _rendered(request, context, [entity], view, linking, headers)
+    territory = request.territory(context) if linking is not None else request.services.store
+    status, shown = await _rendered(request, context, territory, [entity], view, linking, headers)
     if not shown[0]:
         raise not_found(f"pick and omit leave nothing of the entity {entity.id}")
     if linking is not None and linking.join is Join.FLAT:
@@ -41,10 +43,20 @@ async def one_entity(
 
 
 async def page_of_entities(
-    request: Request, context: Context, query: Query, view: View, linking: Linking | None
+    request: Request,
+    context: Context,
+    parameters: Mapping[str, Any],
+    query: Query,
+    view: View,
+    linking: Linking | None,
 ) -> Response:
     """200 with the page that the parameters ask for, links to its neighbours, and the count if asked."""
-    parameters, store = request.parameters, request.services.store
+    territory = store = request.territory(
+        context, attributes=view.attributes, dataset_ids=view.dataset_ids, split=parameters.get("splitEntities")
+    )
+    distributed = isinstance(store, Territory) and store.reaches(query)
+    if not distributed:
+        store = request.services.store
     limit, offset = page_bounds(request)
     after = Position.parse(parameters["cursor"]) if "cursor" in parameters else None
     if after is not None and (offset or query.ordering is not None):
@@ -61,15 +73,16 @@ async def page_of_entities(
     page = found[:limit]
     following = None
     if len(found) > limit:
-        following = _next_page(request, limit, offset, page[-1], ordered=query.ordering is not None)
+        following = _next_page(request, limit, offset, page[-1], counted=distributed or query.ordering is not None)
     headers += page_links(request, limit, offset, following)
-    status, shown = await _rendered(request, context, page, view, linking, headers)
+    status, shown = await _rendered(request, context, territory, page, view, linking, headers)
     return _array(request, context, status, shown, headers)
 
 
 async def _rendered(
     request: Request,
     context: Context,
+    territory: Reading,
     entities: list[Entity],
     view: View,
     linking: Linking | None,
@@ -90,7 +103,7 @@ async def _rendered(
     status, nodes = 200, [Node(entity, view) for entity in entities]
     if linking is not None:
         services = request.services
-        nodes = await with_linked(services.store, request.tenant, nodes, linking, now, most=services.settings.max_links)
+        nodes = await with_linked(territory, request.tenant, nodes, linking, now, most=services.settings.max_links)
     if version is not None:
         headers.append((b"preference-applied", f"ngsi-ld={version[0]}.{version[1]}".encode()))
         for node in every(nodes):
@@ -140,13 +153,14 @@ def page_links(request: Request, limit: int, offset: int, following: Mapping[str
     return links
 
 
-def _next_page(request: Request, limit: int, offset: int, last: Entity, *, ordered: bool) -> dict[str, Any]:
+def _next_page(request: Request, limit: int, offset: int, last: Entity, *, counted: bool) -> dict[str, Any]:
     """Where the page after `last` begins.
 
     In order of creation that is where this one ended, which costs the same however far one pages and neither skips
-    nor repeats while others write. A client that counts in offsets keeps doing so.
+    nor repeats while others write. A client that counts in offsets keeps doing so; what comes in another
+    order, or from several sources, is `counted`.
     """
-    if ordered or "offset" in request.parameters:
+    if counted or "offset" in request.parameters:
         return {"offset": offset + limit}
     return {"cursor": str(Position.after(last))}
 

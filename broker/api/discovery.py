@@ -12,14 +12,13 @@ from broker.store.catalogue import AttributeUse
 from ngsi_ld.context import Context
 from ngsi_ld.errors import not_found
 from ngsi_ld.names import checked_name
-from ngsi_ld.query.query import EntitySelector, Query
-from ngsi_ld.query.type_selection import TypeSelection
 
 _LIST_PARAMETERS = frozenset({"details", "local"})
 
 
 async def _types(request: Request) -> Response:
-    context, store = await request.context(), request.services.store
+    context = await request.context()
+    store = request.territory(context)
     if request.parameters.get("details"):
         by_type = await store.attributes_by_type(request.tenant, now=request.now)
         return await _listed(
@@ -44,12 +43,11 @@ async def _types(request: Request) -> Response:
 
 
 async def _type(request: Request) -> Response:
-    context, store = await request.context(), request.services.store
+    context = await request.context()
     name = context.iri(checked_name(request.ids[0], "the type in the path"))
-    count = await store.count(request.tenant, Query(selectors=(_of_type(name),)), now=request.now)
+    count, uses = await request.territory(context).type_info(request.tenant, name, now=request.now)
     if not count:
         raise not_found(f"there is no entity of the type {name}")
-    uses = await store.attribute_uses(request.tenant, now=request.now, of_type=name)
     body = {
         "id": name,
         "type": "EntityTypeInfo",
@@ -65,7 +63,7 @@ async def _type(request: Request) -> Response:
 
 async def _attributes(request: Request) -> Response:
     context = await request.context()
-    uses = await request.services.store.attribute_uses(request.tenant, now=request.now)
+    uses = await request.territory(context).attribute_uses(request.tenant, now=request.now)
     if request.parameters.get("details"):
         return await _listed(request, context, [_attribute_type(use, context) for use in uses])
     names = _terms((use.name for use in uses), context)
@@ -79,24 +77,11 @@ async def _attributes(request: Request) -> Response:
 async def _attribute(request: Request) -> Response:
     context = await request.context()
     name = context.iri(checked_name(request.ids[0], "the attribute in the path"))
-    uses = await request.services.store.attribute_uses(request.tenant, now=request.now, attribute=name)
+    uses = await request.territory(context).attribute_uses(request.tenant, now=request.now, attribute=name)
     if not uses:
         raise not_found(f"there is no entity with the attribute {name}")
     body = _attribute_type(uses[0], context) | {"attributeCount": uses[0].count, "attributeTypes": uses[0].kinds}
     return await _answer(request, context, body)
-
-
-def _entity_type(name: str, attributes: list[str], context: Context) -> dict[str, Any]:
-    return {
-        "id": name,
-        "type": "EntityType",
-        "typeName": context.term(name),
-        "attributeNames": _terms(attributes, context),
-    }
-
-
-def _of_type(name: str) -> EntitySelector:
-    return EntitySelector(types=TypeSelection((frozenset({name}),)))
 
 
 def _attribute_type(use: AttributeUse, context: Context) -> dict[str, Any]:

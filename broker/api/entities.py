@@ -18,7 +18,8 @@ from broker.api.query import (
 from broker.api.request import Request
 from broker.api.response import Response, created, multi_status, no_content
 from broker.api.writing import NOTHING, write
-from broker.federation import writes
+from broker.federation import purges, writes
+from broker.federation.purges import Reduction
 from broker.operations import entities
 from broker.operations.entities import Target
 from broker.operations.purge import purge
@@ -57,26 +58,44 @@ async def _query(request: Request) -> Response:
     linking = linking_of(parameters, settings.max_join_level)
     query = query_of(parameters, context, linking, settings.collation)
     view = view_of(request, parameters, context, linking)
-    return await page_of_entities(request, context, query, view, linking)
+    return await page_of_entities(request, context, parameters, query, view, linking)
 
 
 async def _purge(request: Request) -> Response:
     context = await request.context()
     query = query_of(request.parameters, context)
-    await purge(request.services.store, request.tenant, query, request.now, _reducing(request, context))
-    return no_content()
+    reduction = _reduction(request, context)
+    services, changing = request.services, _changing(reduction, request.now)
+    if not request.distributed:
+        await purge(services.store, request.tenant, query, request.now, changing)
+        return no_content()
+    partial = await purges.purge(
+        request.caller(context),
+        writes.Writes(services.store, services.registry, services.remotes),
+        services.registry,
+        query,
+        reduction,
+        lambda ids: purge(services.store, request.tenant, query, request.now, changing, purged=ids),
+    )
+    return multi_status(partial) if partial else no_content()
 
 
-def _reducing(request: Request, context: Context) -> Callable[[Entity], Entity] | None:
-    """What is done to each entity that is purged of some attributes only; None where the whole of it goes."""
+def _reduction(request: Request, context: Context) -> Reduction | None:
+    """Which attributes go or stay; None where the whole of an entity goes."""
     named = [name for name in _REDUCING if name in request.parameters]
     if not named:
         return None
     if len(named) > 1:
         raise bad_request_data("drop and keep exclude each other: name what goes, or name what stays")
-    names = parse_attrs(request.parameters[named[0]], context, named[0])
-    reduced = _REDUCING[named[0]]
-    return lambda before: reduced(before, names, request.now)
+    return Reduction(named[0], frozenset(parse_attrs(request.parameters[named[0]], context, named[0])))
+
+
+def _changing(reduction: Reduction | None, now: str) -> Callable[[Entity], Entity] | None:
+    """What is done to each entity that is purged of some attributes only."""
+    if reduction is None:
+        return None
+    reduced = _REDUCING[reduction.parameter]
+    return lambda before: reduced(before, reduction.names, now)
 
 
 async def _retrieve(request: Request) -> Response:
@@ -84,7 +103,8 @@ async def _retrieve(request: Request) -> Response:
     context = await request.context()
     linking = linking_of(request.parameters, request.services.settings.max_join_level)
     view = view_of(request, request.parameters, context, linking)
-    entity = await entities.retrieve(request.services.store, target(request, context))
+    territory = request.territory(context, attributes=view.attributes, dataset_ids=view.dataset_ids)
+    entity = await entities.retrieve(territory, target(request, context))
     return await one_entity(request, context, entity, view, linking)
 
 
@@ -176,7 +196,11 @@ RESOURCES = (
                 options=VIEW_OPTIONS,
             ),
             "DELETE": Endpoint(
-                "Purge Entities", "5.6.21", _purge, SELECTION_PARAMETERS | {"attrs", "drop", "keep"}, statuses=(204,)
+                "Purge Entities",
+                "5.6.21",
+                _purge,
+                SELECTION_PARAMETERS | {"attrs", "drop", "keep"},
+                statuses=(204, 207),
             ),
             "PUT": _WITHOUT_ID,
             "PATCH": _WITHOUT_ID,

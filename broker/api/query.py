@@ -84,8 +84,6 @@ def query_of(
     every_type = any(selector.get("type") == "*" for selector in selectors or ())
     if every_type and parameters.get("local") is False:
         raise bad_request_data("type=* asks this broker only, which local=false contradicts")
-    if "csf" in parameters:
-        parse_q(parameters["csf"], context, parameter="csf")
     query = Query(
         selectors=tuple(_selector(one, context) for one in selectors or ()),
         attributes=parse_attrs(parameters["attrs"], context) if "attrs" in parameters else frozenset(),
@@ -93,6 +91,7 @@ def query_of(
         scope_q=parse_scope_q(parameters["scopeQ"]) if "scopeQ" in parameters else None,
         geo=_geo(parameters, context),
         ordering=_ordering(parameters, context, collation) if "orderBy" in parameters else None,
+        csf=parse_q(parameters["csf"], context, parameter="csf") if "csf" in parameters else None,
     )
     if query.link_depth:
         _check_depth("q", query.link_depth, linking)

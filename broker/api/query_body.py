@@ -25,7 +25,7 @@ async def _query(request: Request) -> Response:
     linking = linking_of(parameters, settings.max_join_level)
     query = query_of(parameters, context, linking, settings.collation)
     view = view_of(request, parameters, context, linking)
-    return await page_of_entities(request, context, query, view, linking)
+    return await page_of_entities(request, context, parameters, query, view, linking)
 
 
 def parameters_of(body: Mapping[str, Any]) -> dict[str, Any]:

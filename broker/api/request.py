@@ -1,6 +1,6 @@
 """A request: its parts are read once, checked in the standard's order, and kept (6.3.4, 6.3.5, 6.3.14, 6.3.20)."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,8 +14,10 @@ from broker.api.media import JSON, JSON_LD, base_type, chosen
 from broker.api.parameters import PARAMETERS
 from broker.api.response import CONTEXT_REL, Header, context_header, media_header
 from broker.federation.caller import Caller
+from broker.federation.reads import Territory
 from broker.federation.via import aliases, own_alias
 from broker.services import Services
+from broker.store.store import Reading
 from broker.store.tenants import checked_tenant
 from ngsi_ld.context import Context
 from ngsi_ld.errors import bad_request_data, invalid_request
@@ -99,6 +101,29 @@ class Request:
             and self.parameters.get("local") is not True
             and b"ngsild-snapshot" not in self.headers
         )
+
+    def territory(
+        self,
+        context: Context,
+        *,
+        attributes: Set[str] | None = None,
+        dataset_ids: Set[str] | None = None,
+        split: bool | None = None,
+    ) -> Reading:
+        """Where entities are read: the store, or where the tenant has registrations, with the sources of these.
+
+        `attributes` (IRIs) and `dataset_ids` are those that are shown, None for all. `split`: whether entities are in
+        parts at several sources, if the request says.
+        """
+        services, settings = self.services, self.services.settings
+        if self.parameters.get("local") is True or not services.registry.any(self.tenant):
+            return services.store
+        caller = self.caller(context)
+        caller.attributes = None if attributes is None else frozenset(attributes)
+        caller.dataset_ids = frozenset(dataset_ids or ())
+        if split is not None:
+            caller.split = split
+        return Territory(services.store, services.registry, services.remotes, caller, most=settings.federation_entities)
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """The query parameters as they came."""

@@ -17,6 +17,7 @@ class Caller:
     `local`: whether only what this broker has counts (`local=true`, or a snapshot).
     `split`: whether an entity may be in parts at several sources (splitEntities).
     `attributes`: IRIs of those that the answer shows; None for all. Sources need not send others.
+    `dataset_ids`: those that the request names; a source registered for others only is not asked (5.12).
     `warnings`: what sources did not do, by the time the operation is over: the values of NGSILD-Warning (6.3.17).
     """
 
@@ -29,6 +30,7 @@ class Caller:
     local: bool = False
     split: bool = False
     attributes: frozenset[str] | None = None
+    dataset_ids: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as with_
 
-from broker.store.store import Store
+from broker.store.store import Reading, Store
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import already_exists, not_found
 from ngsi_ld.expiry import alive
@@ -43,7 +43,7 @@ def creating(before: Entity | None, entity: Entity) -> Entity:
     return entity if before is None else with_(entity, version=before.version)
 
 
-async def retrieve(store: Store, target: Target) -> Entity:
+async def retrieve(store: Reading, target: Target) -> Entity:
     """Retrieve Entity (5.7.1)."""
     return target.found(await store.get(target.tenant, target.id))
 

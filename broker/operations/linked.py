@@ -5,14 +5,14 @@ One read of the store a level, however many links there are; so many links at mo
 
 from collections.abc import Sequence
 
-from broker.store.store import Store
+from broker.store.store import Reading
 from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.expiry import alive
 from ngsi_ld.linked import Join, Linking, Node, links
 
 
 async def with_linked(
-    store: Store, tenant: str, linking_nodes: Sequence[Node], linking: Linking, now: str, *, most: int
+    store: Reading, tenant: str, linking_nodes: Sequence[Node], linking: Linking, now: str, *, most: int
 ) -> list[Node]:
     """The nodes, inline with what they lead to; flat, the nodes of all linked entities come after them.
 

@@ -19,7 +19,7 @@ from broker.store.store import Position
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.query.matching import matches, unresolved
-from ngsi_ld.query.ordering import Ordering
+from ngsi_ld.query.ordering import BY_ID, Ordering
 from ngsi_ld.query.paths import Path
 from ngsi_ld.query.q import And, Condition, Exists, Or
 from ngsi_ld.query.query import Query
@@ -55,6 +55,8 @@ async def page(
     Raises TooManyResults where an order with a collation, or of what has to be tested, is asked of too many.
     """
     asked = mongo_filter(query, now)
+    if query.ordering is not None and query.ordering.terms == BY_ID.terms:
+        return await _by_id(entities, query, asked, now, limit, offset, "" if after is None else after.id)
     if query.ordering is not None:
         return await _ordered(entities, query, asked, query.ordering, now, limit, offset)
     condition = asked.mongo
@@ -77,6 +79,32 @@ async def count(entities: Entities, query: Query, *, now: str) -> int:
         async for batch in _tested(entities, query, asked.doubtful, now, _LARGEST_BATCH):
             number += len(batch)
     return number
+
+
+async def _by_id(
+    entities: Entities, query: Query, asked: Filter, now: str, limit: int, offset: int, after: str
+) -> list[Entity]:
+    """In the order of ids, from the place after one on: the order in which several brokers' entities are merged."""
+    selected: list[Entity] = []
+    skip = offset if asked.doubt is None else 0
+    while len(selected) < limit:
+        size = min(limit - len(selected) + offset - skip, _LARGEST_BATCH)
+        condition = {"$and": [{"_id": {"$gt": after}}, asked.mongo]} if after else asked.mongo
+        found = await entities.find(
+            condition, sort=[("_id", ASCENDING)], skip=skip, limit=size, batch_size=size
+        ).to_list()
+        if found:
+            after = found[-1]["_id"]
+        if asked.doubt is None:
+            selected += [documents.entity(stored) for stored in found]
+            skip = offset = 0
+        else:
+            passed = await _passing(entities, query, found, now)
+            selected += passed[offset:]
+            offset = max(0, offset - len(passed))
+        if len(found) < size:
+            break
+    return selected
 
 
 async def _ordered(

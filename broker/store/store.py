@@ -75,12 +75,11 @@ class Position:
         return base64.urlsafe_b64encode(orjson.dumps([self.created_at, self.id])).rstrip(b"=").decode()
 
 
-class Store(Protocol):
-    """Entities by tenant; the tenant "" is the default one and always exists.
+class Reading(Protocol):
+    """How entities are read: what the store has, or with `broker.federation.reads` what context sources have as well.
 
     Every method raises `StoreUnavailable` in bounded time when the database does not answer, and NonexistentTenant
-    where the tenant is unknown and the call does not create it. What was acknowledged is on disk on a majority of the
-    replica set, and is seen by every call that starts after.
+    where the tenant is unknown.
     """
 
     async def get(self, tenant: str, entity_id: str) -> Entity | None:
@@ -89,14 +88,6 @@ class Store(Protocol):
 
     async def get_many(self, tenant: str, entity_ids: Sequence[str]) -> Mapping[str, Entity]:
         """Those of the entities that exist, by id."""
-        ...
-
-    async def mutate(self, tenant: str, entity_id: str, mutation: Mutation) -> Written:
-        """Apply `mutation`; raises what it raises. A tenant is created if an entity is."""
-        ...
-
-    async def mutate_many(self, tenant: str, mutations: Sequence[tuple[str, Mutation]]) -> list[Written | NgsiLdError]:
-        """Apply many, each with its own outcome at its place; for equal ids in order, each a write of its own."""
         ...
 
     async def find(
@@ -127,10 +118,31 @@ class Store(Protocol):
         """Each type that there is with the IRIs of the attributes that its entities have."""
         ...
 
+    async def type_info(self, tenant: str, name: str, *, now: str) -> "tuple[int, list[AttributeUse]]":
+        """How many entities have the type with this IRI, and the attributes that these have."""
+        ...
+
     async def attribute_uses(
         self, tenant: str, *, now: str, of_type: str | None = None, attribute: str | None = None
     ) -> "list[AttributeUse]":
         """The attributes that there are, or those of one type, or the one named; in order of their IRIs."""
+        ...
+
+
+class Store(Reading, Protocol):
+    """Entities by tenant; the tenant "" is the default one and always exists.
+
+    Every method raises `StoreUnavailable` in bounded time when the database does not answer, and NonexistentTenant
+    where the tenant is unknown and the call does not create it. What was acknowledged is on disk on a majority of the
+    replica set, and is seen by every call that starts after.
+    """
+
+    async def mutate(self, tenant: str, entity_id: str, mutation: Mutation) -> Written:
+        """Apply `mutation`; raises what it raises. A tenant is created if an entity is."""
+        ...
+
+    async def mutate_many(self, tenant: str, mutations: Sequence[tuple[str, Mutation]]) -> list[Written | NgsiLdError]:
+        """Apply many, each with its own outcome at its place; for equal ids in order, each a write of its own."""
         ...
 
     async def tenant_exists(self, tenant: str) -> bool:

@@ -53,6 +53,10 @@ class Ordering:
         return hash((self.terms, self.collation, repr(self.origin)))
 
 
+BY_ID = Ordering((OrderTerm(Path((), "id")),))
+"""By id, which is how the entities of several sources come together."""
+
+
 def parse_order_by(
     given: str | Sequence[str],
     names: Names,

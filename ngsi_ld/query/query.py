@@ -25,7 +25,8 @@ class Query:
     """The conditions of an entity query, all of which must hold, and the order of the answer.
 
     `selectors`: one of them must select the entity; none: any entity. `attributes`: IRIs, one of which the entity must
-    have (`attrs`); none: any. Only live entities and attribute instances count (4.22).
+    have (`attrs`); none: any. Only live entities and attribute instances count (4.22). `csf` is about the context
+    sources that are asked, not about entities.
     """
 
     selectors: tuple[EntitySelector, ...] = ()
@@ -34,6 +35,13 @@ class Query:
     scope_q: ScopeQuery | None = None
     geo: GeoQuery | None = None
     ordering: Ordering | None = None
+    csf: Condition | None = None
+
+    @property
+    def named_attributes(self) -> frozenset[str]:
+        """The IRIs of all attributes that it has conditions on."""
+        places = frozenset() if self.geo is None else frozenset([self.geo.geoproperty])
+        return self.attributes | named_attributes(self.q) | places
 
     @property
     def is_narrow(self) -> bool:

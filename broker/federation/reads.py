@@ -1,0 +1,416 @@
+"""Reading over this broker and the context sources that are registered with it, as if they were one (5.7.1, 5.7.2).
+
+A `Territory` has the methods with which a store is read. It asks the sources that an operation concerns at the same
+time as the local store, and merges what they have. Where the tenant has no registration the store itself is used, so
+that nobody pays for what is not there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from broker.federation import asking, discovery
+from broker.federation.caller import Caller
+from broker.federation.consulting import NO_RESPONSE, Consultation
+from broker.federation.registry import Registry
+from broker.federation.remote import Remotes
+from broker.federation.streams import (
+    LARGEST_PAGE,
+    Group,
+    LocalStream,
+    OutOfOrder,
+    SourceStream,
+    Stream,
+    groups,
+    unordered,
+)
+from broker.store.catalogue import AttributeUse
+from broker.store.store import Position, Store
+from ngsi_ld.entity import Entity
+from ngsi_ld.errors import bad_request_data
+from ngsi_ld.merging import merged
+from ngsi_ld.query.matching import matches, unresolved
+from ngsi_ld.query.ordering import BY_ID
+from ngsi_ld.query.query import EntitySelector, Query
+from ngsi_ld.query.writing import Unwritable, written_q, written_types
+from ngsi_ld.registration.matching import Match, Wanted, any_of
+from ngsi_ld.registration.narrowing import Part, parts
+from ngsi_ld.registration.registration import Mode
+
+_NOBODY = "urn:ngsi-ld:null"
+_IDS_IN_A_QUERY = 50
+"""So many ids in one URL; those of servers are limited to some thousand characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A source of a query that was chosen beforehand (an EntityMap), and the ids asked of it; the store if no match."""
+
+    match: Match | None
+    ids: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How a query is answered: what the store and the sources are asked, and what is tested when it is together."""
+
+    local: Query
+    remote: Query
+    test: Query | None
+    streams: list[tuple[Match, Part]] = field(default_factory=list)
+
+
+class Territory:
+    """The entities of a tenant wherever they are, for one request."""
+
+    def __init__(self, store: Store, registry: Registry, remotes: Remotes, caller: Caller, *, most: int) -> None:
+        self._store, self._registry, self._caller = store, registry, caller
+        self._consultation = Consultation(remotes, caller)
+        self._most = most
+        self._known: tuple[Query, list[Match]] | None = None
+
+    # One entity, and many by their ids ------------------------------------------------------------------------------
+
+    async def get(self, tenant: str, entity_id: str) -> Entity | None:
+        """The entity as all sources together have it (5.7.1.4)."""
+        found = self._concerned(
+            Wanted((entity_id,), attributes=self._wanted_attributes(), dataset_ids=self._datasets())
+        )
+        asked = [match for match in found if match.supports(asking.RETRIEVE) or asking.is_queried(match)]
+        if not asked:
+            return await self._store.get(tenant, entity_id)
+        local, *remote = await asyncio.gather(
+            self._store.get(tenant, entity_id), *[self._retrieved(match, entity_id) for match in asked]
+        )
+        return self._merged(local, list(zip(asked, remote, strict=True)))
+
+    async def get_many(self, tenant: str, entity_ids: Sequence[str]) -> Mapping[str, Entity]:
+        """Those of the entities that there are, by id."""
+        ids = tuple(entity_ids)
+        found = self._concerned(Wanted(ids)) if ids else []
+        asked = [match for match in found if match.supports(asking.RETRIEVE) or asking.is_queried(match)]
+        local = await self._store.get_many(tenant, ids)
+        if not asked:
+            return local
+        answers = await asyncio.gather(*[self._by_ids(match, ids) for match in asked])
+        together: dict[str, list[tuple[Match, Entity | None]]] = {}
+        for match, entities in zip(asked, answers, strict=True):
+            for one in entities:
+                together.setdefault(one.id, []).append((match, one))
+        result = dict(local)
+        for entity_id, versions in together.items():
+            entity = self._merged(local.get(entity_id), versions)
+            if entity is not None:
+                result[entity_id] = entity
+        return result
+
+    async def _retrieved(self, match: Match, entity_id: str) -> Entity | None:
+        """What the source of one registration has of an entity."""
+        registration = match.registration
+        names = await self._consultation.names(registration)
+        wanted = parts(match.information, (EntitySelector(ids=(entity_id,)),), self._wanted_attributes())
+        if names is None or not wanted:
+            return None
+        everything = any(part.registered is None for part in wanted)
+        part = wanted[0]
+        if len(wanted) > 1 or everything:
+            registered = None if everything else frozenset().union(*[one.registered or () for one in wanted])
+            attributes = frozenset() if any(not one.attributes for one in wanted) else _all_attributes(wanted)
+            part = replace(part, attributes=attributes, registered=registered)
+        asked = asking.retrieval(match, entity_id, part, names)
+        if asked is None:
+            return None
+        answer = await self._consultation.ask(registration, asked.method, asked.path, asked.parameters, asked.body)
+        if answer is None:
+            return None
+        body = answer.body
+        for number, one in enumerate(body if isinstance(body, list) else [body]):
+            context = answer.context_of(number) if isinstance(body, list) else answer.context
+            entity = self._consultation.entity(registration, one, context)
+            if entity is None:
+                continue
+            for each in wanted:
+                own = replace(each, registered=part.registered).own(entity)
+                if own is not None:
+                    return own
+            self._consultation.warn_foreign(registration, entity.id)
+        return None
+
+    async def _by_ids(self, match: Match, ids: tuple[str, ...]) -> list[Entity]:
+        wanted = parts(match.information, (EntitySelector(ids=ids),), frozenset())
+        single: dict[str, None] = {}
+        streams: list[SourceStream] = []
+        for part in wanted:
+            own = part.selector.ids
+            if asking.is_queried(match) and not asking.is_wide(part, Query()):
+                for start in range(0, len(own), _IDS_IN_A_QUERY):
+                    chunk = replace(part, selector=replace(part.selector, ids=own[start : start + _IDS_IN_A_QUERY]))
+                    streams.append(SourceStream(self._consultation, match, chunk, Query(), self._most, in_order=False))
+            else:
+                single.update(dict.fromkeys(own))
+        found = [
+            one for one in await asyncio.gather(*[self._retrieved(match, one) for one in single]) if one is not None
+        ]
+        if streams:
+            await asyncio.gather(*[stream.fill(LARGEST_PAGE, ids_only=False) for stream in streams])
+            found += [
+                entity for stream in streams for item in stream.items if (entity := stream.entity(item)) is not None
+            ]
+        return found
+
+    def _merged(self, local: Entity | None, remote: Sequence[tuple[Match, Entity | None]]) -> Entity | None:
+        equals = [one for match, one in remote if one is not None and match.registration.mode is not Mode.AUXILIARY]
+        auxiliary = [one for match, one in remote if one is not None and match.registration.mode is Mode.AUXILIARY]
+        if local is not None:
+            equals.insert(0, local)
+        return merged(equals, auxiliary, self._caller.now)
+
+    # Queries --------------------------------------------------------------------------------------------------------
+
+    def reaches(self, query: Query) -> bool:
+        """Whether a query concerns any source, so that its answer is in the order of ids."""
+        return bool(self.concerned(query))
+
+    def concerned(self, query: Query) -> list[Match]:
+        """The registrations whose sources take part in a query."""
+        if self._known is not None and self._known[0] is query:
+            return self._known[1]
+        selectors = query.selectors or (EntitySelector(),)
+        found: dict[str, Match] = {}
+        for selector in selectors:
+            if selector.types is None and query.selectors and not query.is_narrow:
+                continue
+            wanted = Wanted(
+                selector.ids,
+                selector.id_pattern,
+                selector.types,
+                query.attributes,
+                self._datasets(),
+                csf=query.csf,
+                geo=query.geo,
+                scope_q=query.scope_q,
+            )
+            for match in self._concerned(wanted):
+                known = found.get(match.registration.id)
+                if known is None:
+                    found[match.registration.id] = match
+                else:
+                    united = tuple(dict.fromkeys([*known.information, *match.information]))
+                    found[match.registration.id] = replace(known, information=united)
+        self._known = query, [match for match in found.values() if asking.is_queried(match)]
+        return self._known[1]
+
+    async def find(
+        self,
+        tenant: str,
+        query: Query,
+        *,
+        now: str,
+        limit: int,
+        offset: int = 0,
+        after: Position | None = None,
+        chosen: Sequence[Chosen] | None = None,
+    ) -> list[Entity]:
+        """A page of what matches at all sources together, in the order of ids.
+
+        `after` counts by its id. `chosen` are the sources, instead of those whose registrations match.
+        """
+        self._check_order(query)
+        while True:
+            try:
+                return await self._page(self._plan(query, chosen), tenant, limit, offset, after)
+            except OutOfOrder as found:
+                unordered.add(str(found))
+
+    async def count(self, tenant: str, query: Query, *, now: str, chosen: Sequence[Chosen] | None = None) -> int:
+        """How many entities match at all sources together, each counted once."""
+        while True:
+            try:
+                plan = self._plan(query, chosen)
+                if plan.test is not None:
+                    return len([one async for one in self._entities(plan, tenant, LARGEST_PAGE)])
+                streams = self._streams(plan, tenant)
+                return len([1 async for _ in groups(streams, LARGEST_PAGE, ids_only=True)])
+            except OutOfOrder as found:
+                unordered.add(str(found))
+
+    async def _page(self, plan: _Plan, tenant: str, limit: int, offset: int, after: Position | None) -> list[Entity]:
+        found: list[Entity] = []
+        if plan.test is None and after is None and offset > limit:
+            # What is skipped is read by ids alone.
+            streams = self._streams(plan, tenant)
+            skipped = 0
+            async for _ in groups(streams, min(offset, LARGEST_PAGE), ids_only=True):
+                skipped += 1
+                if skipped == offset:
+                    break
+            else:
+                return []
+            for stream in streams:
+                stream.whole_again()
+            async for group in groups(streams, limit):
+                entity = self._of_group(group)
+                if entity is not None:
+                    found.append(entity)
+                    if len(found) == limit:
+                        break
+            return found
+        async for entity in self._entities(plan, tenant, min(offset + limit, LARGEST_PAGE)):
+            if after is not None and entity.id <= after.id:
+                continue
+            if offset:
+                offset -= 1
+                continue
+            found.append(entity)
+            if len(found) == limit:
+                break
+        return found
+
+    async def _entities(self, plan: _Plan, tenant: str, size: int) -> AsyncIterator[Entity]:
+        """All that match, in the order of ids."""
+        pending: list[Entity] = []
+        async for group in groups(self._streams(plan, tenant), size):
+            entity = self._of_group(group)
+            if entity is None:
+                continue
+            if plan.test is None:
+                yield entity
+                continue
+            pending.append(entity)
+            if len(pending) >= size or not plan.test.link_depth:
+                for one in await self._passing(plan.test, tenant, pending):
+                    yield one
+                pending = []
+        if pending and plan.test is not None:
+            for one in await self._passing(plan.test, tenant, pending):
+                yield one
+
+    async def _passing(self, test: Query, tenant: str, entities: list[Entity]) -> list[Entity]:
+        now = self._caller.now
+        linked: dict[str, Entity | None] = {}
+        if test.link_depth:
+            while missing := set().union(*[unresolved(test, one, now, linked) for one in entities]):
+                linked |= dict.fromkeys(missing)
+                linked |= await self.get_many(tenant, sorted(missing))
+        return [one for one in entities if matches(test, one, now, linked.get)]
+
+    def _of_group(self, group: Group) -> Entity | None:
+        versions: list[Entity] = []
+        auxiliary: list[Entity] = []
+        for stream, item in group:
+            entity = stream.entity(item)
+            if entity is not None:
+                (auxiliary if stream.auxiliary else versions).append(entity)
+        return merged(versions, auxiliary, self._caller.now)
+
+    def _plan(self, query: Query, chosen: Sequence[Chosen] | None) -> _Plan:
+        split = self._caller.split or query.link_depth > 0 or not self._is_writable(query)
+        # Filters on what only all parts together have are for when they are together (5.7.2.4).
+        conditions = Query() if split else query
+        local = Query(selectors=query.selectors, ordering=BY_ID) if split else replace(query, ordering=BY_ID, csf=None)
+        if chosen is None:
+            asked = [(match, query.selectors) for match in self.concerned(query)]
+        else:
+            asked = [(one.match, _of(one.ids, query.selectors)) for one in chosen if one.match is not None]
+            here = [one for source in chosen if source.match is None for one in source.ids]
+            local = replace(local, selectors=_of(tuple(here), query.selectors))
+        plan = _Plan(local, conditions, replace(query, csf=None) if split else None)
+        for match, selectors in asked:
+            if not selectors and chosen is not None:
+                continue
+            for part in parts(match.information, selectors, query.attributes):
+                if split:
+                    part = replace(part, attributes=part.registered or frozenset())
+                    if asking.is_wide(part, conditions):
+                        part = replace(part, attributes=query.named_attributes)
+                plan.streams.append((match, part))
+        return plan
+
+    def _streams(self, plan: _Plan, tenant: str) -> list[Stream]:
+        return [
+            LocalStream(self._store, tenant, plan.local, self._caller.now),
+            *[SourceStream(self._consultation, match, part, plan.remote, self._most) for match, part in plan.streams],
+        ]
+
+    def _is_writable(self, query: Query) -> bool:
+        try:
+            if query.q is not None:
+                written_q(query.q, self._caller.context)
+            for selector in query.selectors:
+                if selector.types is not None:
+                    written_types(selector.types, self._caller.context)
+        except Unwritable:
+            return False
+        return True
+
+    def _check_order(self, query: Query) -> None:
+        if query.ordering is not None and query.ordering.terms != BY_ID.terms:
+            raise bad_request_data(
+                "orderBy is for what this broker itself has, which local=true asks for: the query reaches context "
+                "sources too, whose entities come in the order of their ids (5.7.2.4)"
+            )
+
+    # What there is --------------------------------------------------------------------------------------------------
+
+    async def types(self, tenant: str, *, now: str) -> list[str]:
+        """The IRIs of the types that there are anywhere, in order (5.7.5)."""
+        local = self._store.types(tenant, now=now)
+        return await discovery.types(self._consultation, self._concerned(Wanted()), local)
+
+    async def attributes_by_type(self, tenant: str, *, now: str) -> dict[str, list[str]]:
+        """Each type that there is anywhere with the IRIs of the attributes of its entities (5.7.6)."""
+        local = self._store.attributes_by_type(tenant, now=now)
+        return await discovery.attributes_by_type(self._consultation, self._concerned(Wanted()), local)
+
+    async def type_info(self, tenant: str, name: str, *, now: str) -> tuple[int, list[AttributeUse]]:
+        """How many entities have the type, and which attributes they have (5.7.7); sources may have some in common."""
+        local = self._store.type_info(tenant, name, now=now)
+        found = self._concerned(Wanted(types=any_of([name])))
+        return await discovery.type_info(self._consultation, found, name, local)
+
+    async def attribute_uses(
+        self, tenant: str, *, now: str, of_type: str | None = None, attribute: str | None = None
+    ) -> list[AttributeUse]:
+        """The attributes that there are anywhere, or the one named (5.7.8 to 5.7.10); those of a type: `type_info`."""
+        local = self._store.attribute_uses(tenant, now=now, of_type=of_type, attribute=attribute)
+        if of_type is not None:
+            return await local
+        if attribute is not None:
+            found = self._concerned(Wanted(attributes=frozenset([attribute])))
+            return await discovery.attribute(self._consultation, found, attribute, local)
+        return await discovery.attributes(self._consultation, self._concerned(Wanted()), local)
+
+    # Registrations --------------------------------------------------------------------------------------------------
+
+    def _concerned(self, wanted: Wanted) -> list[Match]:
+        """The registrations that match; of those that would be asked in a circle there is a warning (6.3.17)."""
+        caller = self._caller
+        if caller.looped:
+            found = self._registry.matching(caller.tenant, wanted, caller.now)
+            looping, found = found, []
+        else:
+            found = self._registry.matching(caller.tenant, wanted, caller.now, caller.via)
+            looping = self._registry.looping(caller.tenant, wanted, caller.now, caller.via)
+        for match in looping:
+            self._consultation.warn(match.registration, NO_RESPONSE, "a loop: the request has come through it already")
+        return found
+
+    def _wanted_attributes(self) -> frozenset[str]:
+        return self._caller.attributes or frozenset()
+
+    def _datasets(self) -> frozenset[str]:
+        return self._caller.dataset_ids
+
+
+def _of(ids: tuple[str, ...], selectors: Sequence[EntitySelector]) -> tuple[EntitySelector, ...]:
+    """The selectors for these ids only, as far as they select any of them."""
+    narrowed = []
+    for one in selectors or (EntitySelector(),):
+        kept = tuple([each for each in ids if not one.ids or each in one.ids])
+        # An id that nothing has: no ids would be any.
+        narrowed.append(replace(one, ids=kept or (_NOBODY,)))
+    return tuple(narrowed)
+
+
+def _all_attributes(wanted: Sequence[Part]) -> frozenset[str]:
+    return frozenset().union(*[one.attributes for one in wanted])
