@@ -116,7 +116,7 @@ class Batches:
                 result.success.append(entity_id)
                 if created:
                     result.created.append(entity_id)
-            result.told += [_error(entity_id, failure, leg) for failure in leg.failures]
+            result.told += [outcome.listed(entity_id, failure, leg) for failure in leg.failures]
         result.success = list(dict.fromkeys(result.success))
         result.created = list(dict.fromkeys(result.created))
         return result
@@ -132,7 +132,7 @@ class Batches:
         except StoreUnavailable as error:
             problem = Failure.of(error)
             lost = Leg(None, succeeded=False)
-            return BatchResult(told=[_error(subject.id or "", problem, lost) for subject in subjects])
+            return BatchResult(told=[outcome.listed(subject.id or "", problem, lost) for subject in subjects])
         result.errors = [
             (entity_id, error)
             for entity_id, error in result.errors
@@ -240,8 +240,3 @@ def _errors(registration: Registration, entries: Any) -> dict[str, list[Failure]
 
 def _texts(value: Any) -> Iterable[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def _error(entity_id: str, failure: Failure, leg: Leg) -> dict[str, Any]:
-    by = {"registrationId": leg.registration} if leg.registration else {}
-    return {"entityId": entity_id, "error": failure.problem} | by

@@ -157,14 +157,30 @@ def combined(entity_id: str, legs: Sequence[Leg], *, by_attribute: bool) -> dict
 
     An UpdateResult `by_attribute`, otherwise a BatchOperationResult.
     """
+    if is_complete(legs):
+        return None
+    if by_attribute:
+        return _update_result(legs)
+    success = [entity_id] if any(leg.succeeded for leg in legs) else []
+    errors = [listed(entity_id, failure, leg) for leg in legs for failure in leg.failures]
+    return {"success": success, "errors": errors}
+
+
+def is_complete(legs: Sequence[Leg]) -> bool:
+    """Whether all was done; raises the error where nothing was, for one reason."""
     failures = [failure for leg in legs for failure in leg.failures]
     if not failures:
-        return None
+        return True
     if not any(leg.succeeded for leg in legs):
         kinds = {failure.error.type if isinstance(failure.error, NgsiLdError) else None for failure in failures}
         if len(failures) == 1 or (len(kinds) == 1 and kinds <= _ONE_REASON):
             raise failures[0].error
-    return _update_result(legs) if by_attribute else _batch_result(entity_id, legs)
+    return False
+
+
+def listed(entity_id: str, failure: Failure, leg: Leg) -> dict[str, Any]:
+    """A BatchEntityError (5.2.17); without an entity where nobody knows which are concerned."""
+    return ({"entityId": entity_id} if entity_id else {}) | {"error": failure.problem} | _by(leg)
 
 
 def _update_result(legs: Sequence[Leg]) -> dict[str, Any]:
@@ -175,11 +191,6 @@ def _update_result(legs: Sequence[Leg]) -> dict[str, Any]:
             not_updated += [{"attributeName": name, "reason": failure.reason} | _by(leg) for name in names]
     updated = dict.fromkeys([name for leg in legs for name in leg.updated])
     return {"updated": list(updated), "notUpdated": not_updated}
-
-
-def _batch_result(entity_id: str, legs: Sequence[Leg]) -> dict[str, Any]:
-    errors = [{"entityId": entity_id, "error": failure.problem} | _by(leg) for leg in legs for failure in leg.failures]
-    return {"success": [entity_id] if any(leg.succeeded for leg in legs) else [], "errors": errors}
 
 
 def _by(leg: Leg) -> dict[str, str]:

@@ -139,7 +139,7 @@ class Writes:
                 if known:
                     typed = replace(wanted[n], types=any_of(known))
                     found[n] = self._registry.matching(caller.tenant, typed, caller.now)
-        return [_without_loops(caller, one) for one in found]
+        return [without_loops(caller, one) for one in found]
 
     async def send(self, caller: Caller, write: Write, subject: Entity | Fragment, part: Part) -> Leg:
         """Has a source write its part, which the subject has been reduced to."""
@@ -258,7 +258,8 @@ def _depends_on_types(match: Match) -> bool:
     return any(entity.types for information in match.information for entity in information.entities)
 
 
-def _without_loops(caller: Caller, found: list[Match]) -> tuple[list[Match], list[Match]]:
+def without_loops(caller: Caller, found: list[Match]) -> tuple[list[Match], list[Match]]:
+    """Those of the registrations that may be asked, and those that alone have the data and would be a loop."""
     passed = [one for one in found if caller.looped or one.registration.alias in caller.via]
     if not passed:
         return found, []

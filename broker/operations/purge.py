@@ -12,9 +12,15 @@ _PAGE = 500
 
 
 async def purge(
-    store: Store, tenant: str, query: Query, now: str, changing: Callable[[Entity], Entity] | None = None
+    store: Store,
+    tenant: str,
+    query: Query,
+    now: str,
+    changing: Callable[[Entity], Entity] | None = None,
+    *,
+    purged: list[str] | None = None,
 ) -> None:
-    """Deletes all that the query selects now, or puts `changing(before)` in its place.
+    """Deletes all that the query selects now, or puts `changing(before)` in its place; `purged` gets their ids.
 
     Page by page in order of creation, so that memory stays small and entities made meanwhile are not touched.
     """
@@ -25,10 +31,12 @@ async def purge(
         outcomes = await store.mutate_many(
             tenant, [(one.id, _mutation(Target(tenant, one.id, None, now), changing)) for one in selected]
         )
-        for outcome in outcomes:
+        for one, outcome in zip(selected, outcomes, strict=True):
             # What another request deleted meanwhile is gone, as was wanted.
             if isinstance(outcome, NgsiLdError) and outcome.type is not ErrorType.RESOURCE_NOT_FOUND:
                 raise outcome
+            if purged is not None:
+                purged.append(one.id)
         if len(page) < _PAGE or len(selected) < len(page):
             return
         after = Position.after(page[-1])
