@@ -79,9 +79,10 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(store.close)
         records = Records(mongo)
         directory = Directory(records)
-        # A snapshot has the @contexts of its tenant.
         contexts = Contexts(
-            _context_settings(settings), lambda tenant: mongo[database_name(directory.place(tenant).tenant)]
+            _context_settings(settings),
+            lambda tenant: mongo[database_name(tenant)],
+            home=lambda tenant: directory.place(tenant).tenant,
         )
         stack.push_async_callback(contexts.close)
         await contexts.start()

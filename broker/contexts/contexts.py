@@ -44,7 +44,8 @@ class _Compiled:
 class Contexts:
     """The @contexts of a broker; `stored` is the API's way to those that it stores (5.13).
 
-    `database` gives the database of a tenant, `""` being the default one. `now` gives the Unix time.
+    `database` gives the database of a tenant, `""` being the default one. `now` gives the Unix time. `home` gives the
+    tenant whose @contexts hold where the data is not a tenant's own, but that of a snapshot.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Contexts:
         settings: ContextSettings,
         database: Callable[[str], AsyncDatabase[dict[str, Any]]],
         now: Callable[[], float] = time.time,
+        home: Callable[[str], str] = str,
     ) -> None:
         self._settings = settings
+        self._home = home
         self._now = now
         self._storage = Storage(database, settings)
         self._library = Library(settings, self._storage, now)
@@ -82,7 +85,7 @@ class Contexts:
         if compiled is None:
             return None
         now = self._now()
-        if compiled.until <= now or (compiled.owner is not None and compiled.owner != tenant):
+        if compiled.until <= now or (compiled.owner is not None and compiled.owner != self._home(tenant)):
             return None
         compiled.uses += 1
         compiled.last = now
@@ -100,6 +103,7 @@ class Contexts:
         if value is None:
             value = self._settings.default
         key = value if type(value) is str else _digest(value)
+        tenant = self._home(tenant)
         compiled = await self._flights.join((tenant, key), lambda: self._compile(tenant, key, value))
         compiled.uses += 1
         compiled.last = self._now()
@@ -107,7 +111,7 @@ class Contexts:
 
     async def host(self, tenant: str, context: Context) -> str:
         """A URL for a Link header that stands for `context`; it is stored as ImplicitlyCreated if it has none."""
-        return context.link or await self.stored.host(tenant, context.source)
+        return context.link or await self.stored.host(self._home(tenant), context.source)
 
     async def flush(self) -> None:
         """Add the uses counted here to what is stored."""
