@@ -3,6 +3,7 @@
 The standard leaves its path open. What names a copy is its id, which only the source knows.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,6 +12,9 @@ from broker.api.endpoint import Endpoint, Resource
 from broker.api.media import GEO_JSON, JSON, JSON_LD
 from broker.api.request import Request
 from broker.api.response import Response
+from broker.federation.caller import Caller
+from broker.federation.rejoining import rejoined
+from broker.federation.via import own_alias
 from broker.notifications.forwarded import PATH
 from ngsi_ld.errors import bad_request_data, not_found
 
@@ -24,9 +28,34 @@ async def _take(request: Request) -> Response:
     if copy is None:
         raise not_found(f"there is no subscription of ours that {notification['subscriptionId']} is a copy of")
     elements = _elements(notification.get("data"))
-    if elements:
-        await services.forwarding.take(copy, str(notification.get("id", "")), orjson.dumps(elements)[1:-1])
+    data = await _rejoined(request, copy, elements) if copy["split"] else orjson.dumps(elements)[1:-1]
+    if data:
+        await services.forwarding.take(copy, str(notification.get("id", "")), data)
     return Response(200)
+
+
+async def _rejoined(request: Request, copy: Mapping[str, Any], elements: list[dict[str, Any]]) -> bytes:
+    services, tenant, received = request.services, copy["t"], await request.context()
+    subscription = (await services.subscriptions.retrieve(tenant, copy["s"])).subscription
+    source = services.registry.get(tenant, copy["r"])
+    caller = Caller(
+        tenant,
+        await services.contexts.resolve(tenant, subscription.context),
+        request.now,
+        alias=own_alias(services.settings.alias, tenant),
+        via=(source.alias,) if source is not None and source.alias is not None else (),
+        split=True,
+    )
+    return await rejoined(
+        caller,
+        subscription,
+        elements,
+        received,
+        store=services.store,
+        registry=services.registry,
+        remotes=services.remotes,
+        most=services.settings.federation_entities,
+    )
 
 
 def _elements(data: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Copies of our subscriptions at context sources (5.8.1.4, 5.8.2.4, 5.8.5.4): made, kept like ours, taken away.
 
     subscriptionCopies   {_id: id of the copy at its source, t: tenant, s: our subscription, r: registration,
-                          digest: of what the source was told last, made: bool, source: the registration's document}
+                          digest: of what the source was told last, made: bool, source: the registration's document,
+                          split: whether what it notifies may be parts of entities}
 
 What should be is told by the subscriptions and the registrations, what is by this collection. A copy that should not
 be as it is gets settled, however often that takes: a source that is away is asked again, and a process that takes over
@@ -67,6 +68,7 @@ class _Copy:
     source: Registration
     digest: str = ""
     made: bool = False
+    split: bool = False
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class Copies:
         self._registrations.clear()
         self._copies = {
             (stored["t"], stored["s"], stored["r"]): _Copy(
-                stored["_id"], registration_of(stored["source"]), stored["digest"], stored["made"]
+                stored["_id"], registration_of(stored["source"]), stored["digest"], stored["made"], stored["split"]
             )
             async for stored in self._stored.find()
         }
@@ -251,7 +253,7 @@ class Copies:
         digest = blake2b(orjson.dumps([body, names.link], option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_BYTES)
         if copy is None:
             copy = self._copies[key] = _Copy(f"urn:ngsi-ld:Subscription:{uuid4()}", registration)
-        copy.source = registration
+        copy.source, copy.split = registration, one.split
         if not copy.made:
             await self._write(key, copy)
             if not await self._make(caller, registration, copy, body):
@@ -310,6 +312,7 @@ class Copies:
             "r": key[2],
             "digest": copy.digest,
             "made": copy.made,
+            "split": copy.split,
             "source": document_of(copy.source, 0, "", ""),
         }
         await self._stored.replace_one({"_id": copy.id}, document, upsert=True)

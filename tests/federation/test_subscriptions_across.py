@@ -188,6 +188,32 @@ async def test_brokers_that_know_each_other_notify_once(tenants, receiver):
     assert len(await tenants.copies(tenants.front)) == len(await tenants.copies(tenants.source)) == 1
 
 
+async def test_an_entity_in_parts_is_judged_and_told_whole(tenants, receiver):
+    await tenants.register(tenants.front, tenants.source)
+    await tenants.subscribe(receiver, splitEntities=True, q='powerState=="off";commune=="Sarry"')
+    (copy,) = await tenants.copied()
+    assert "q" not in copy
+    for number, commune in ((1, "Sarry"), (2, "Compertrix")):
+        part = {"id": f"urn:ngsi-ld:Streetlight:{number}", "type": "Streetlight", "commune": commune}
+        await tenants.done(tenants.front, "POST", "/entities", part)
+
+    for number in (1, 2):
+        await tenants.light(tenants.source, number, "off")
+
+    await receiver.until(1)
+    assert await receiver.quiet()
+    (told,) = receiver.notifications
+    assert told["data"] == [
+        {
+            "id": "urn:ngsi-ld:Streetlight:1",
+            "type": "Streetlight",
+            "powerState": "off",
+            "volts": 230,
+            "commune": "Sarry",
+        }
+    ]
+
+
 async def test_what_a_source_tells_twice_is_notified_once(tenants, receiver):
     await tenants.register(tenants.front, tenants.source)
     await tenants.subscribe(receiver)
