@@ -23,7 +23,7 @@ from broker.federation.forwarding import Forwarded, Parameters, forwarded
 from broker.federation.statistics import Statistics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.settings import Settings
-from ngsi_ld.context import Context
+from ngsi_ld.context import CORE, CORE_URL, Context
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.registration.registration import Registration
 
@@ -88,10 +88,14 @@ class Remotes:
         await self.statistics.close()
 
     async def context(self, caller: Caller, registration: Registration) -> Context:
-        """The @context that names are written with for this source (4.3.6.6)."""
+        """The @context that names are written with for this source (4.3.6.6).
+
+        It has a URL, by which it goes along; one that a client wrote into its request has none, and names are written
+        as IRIs then, so that the source need not come and fetch it here.
+        """
         url = registration.jsonld_context
         if url is None:
-            return caller.context
+            return caller.context if caller.context.link is not None else CORE
         known = self._contexts.known(caller.tenant, url)
         if known is not None:
             return known
@@ -124,7 +128,7 @@ class Remotes:
         management = registration.management
         timeout = management.timeout or self._settings.federation_timeout
         context = await self.context(caller, registration)
-        link = context.link or await self._contexts.host(caller.tenant, context)
+        link = context.link or CORE_URL
         if self._breakers.open(registration.endpoint, timeout):
             raise Unanswered("cooling", "it did not answer a moment ago, and is not asked again so soon")
         request = forwarded(caller, registration, path, parameters, body, context, link, headers or {})

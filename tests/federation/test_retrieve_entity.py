@@ -115,4 +115,7 @@ async def test_each_side_may_have_names_of_its_own(tenant, register):
 
     answer = await front.post("/entityOperations/query", selector, options="keyValues")
 
-    assert answer.json == [{"id": "urn:ngsi-ld:Vehicle:1", "type": "Vehicle", "speed": 5}]
+    assert (answer.headers.get("NGSILD-Warning"), answer.json) == (
+        None,
+        [{"id": "urn:ngsi-ld:Vehicle:1", "type": "Vehicle", "speed": 5}],
+    )
