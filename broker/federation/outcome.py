@@ -10,7 +10,7 @@ from typing import Any
 
 from broker.federation.remote import Answer, Unanswered
 from broker.store.store import StoreUnavailable
-from ngsi_ld.errors import ErrorType, NgsiLdError, not_found
+from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.mutations import UpdateResult
 from ngsi_ld.mutations.attributes import SCOPE
 from ngsi_ld.registration.registration import Registration
@@ -22,6 +22,7 @@ _UNANSWERED = {
     "refused": ErrorType.BAD_GATEWAY,
     "invalid": ErrorType.BAD_GATEWAY,
 }
+_REFUSED = {404: ErrorType.RESOURCE_NOT_FOUND, 508: ErrorType.LOOP_DETECTED}
 _ONE_REASON = frozenset({ErrorType.CONFLICT, ErrorType.RESOURCE_NOT_FOUND})
 """Errors that stand for all parts of a write where every one of them failed so."""
 
@@ -102,11 +103,11 @@ def looped(registration: Registration) -> Failure:
 
 
 def refused(registration: Registration, answer: Answer) -> Failure:
-    """The source answered with an error: 404 is 404, all else 502 where it is the only source (6.3.17)."""
+    """The source answered with an error: 404 and 508 stand, all else is 502 where it is the only source (6.3.17)."""
     body = answer.body if isinstance(answer.body, dict) else {}
     told = [body[member] for member in ("detail", "title") if isinstance(body.get(member), str)]
     detail = f"the source of {registration.id} answered {answer.status}" + (f": {told[0]}" if told else "")
-    error = not_found(detail) if answer.status == 404 else NgsiLdError(ErrorType.BAD_GATEWAY, detail)
+    error = NgsiLdError(_REFUSED.get(answer.status, ErrorType.BAD_GATEWAY), detail)
     problem = error.problem_details() | {"status": answer.status}
     return Failure(error, problem | {name: body[name] for name in ("type", "title") if isinstance(body.get(name), str)})
 
