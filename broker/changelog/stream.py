@@ -38,11 +38,19 @@ async def open_stream(
 ) -> AsyncChangeStream[Document]:
     """The changes of these collections in the databases of all tenants, from the position on.
 
+    A position is that of a stream with the entities in it. MongoDB resumes after a change only where it passes the
+    stream's own filter ("the resume token was not found"), so that a stream without them begins at the position's time
+    and passes over what is not later than its token: tokens are in the order of the log.
+
     Raises pymongo's OperationFailure with `history_lost` where MongoDB has forgotten the changes after the position.
     """
+    resumed = position.token if ENTITIES in collections else None
+    start = position.start if position.token is None else token_time(position.token)
+    later = {} if position.token is None or resumed else {"_id._data": {"$gt": position.token["_data"]}}
     pipeline: list[Document] = [
         {
             "$match": {
+                **later,
                 "ns.db": {"$regex": f"^{DEFAULT_DATABASE}(-|$)"},
                 "$or": [
                     {"operationType": {"$in": _WRITES}, "ns.coll": {"$in": collections}},
@@ -70,8 +78,8 @@ async def open_stream(
         pipeline,
         full_document="whenAvailable",
         full_document_before_change="whenAvailable",
-        resume_after=position.token,
-        start_at_operation_time=None if position.token else position.start,
+        resume_after=resumed,
+        start_at_operation_time=None if resumed else start,
         max_await_time_ms=wait_milliseconds,
     )
 
