@@ -67,10 +67,26 @@ def query(
 
     Raises Unwritable where they cannot be said in these names.
     """
+    parameters = [("attrs", written_names(part.attributes, names))] if part.attributes else []
+    parameters += conditions_of(part, conditions, names)
+    if ids_only:
+        # attrs cannot go with pick; as a filter it is said by q (4.9).
+        parameters = [pair for pair in parameters if pair[0] != "attrs"]
+        if part.attributes:
+            parameters = _with_existence(parameters, part.attributes, conditions, names)
+        parameters.append(("pick", "id,type"))
+    else:
+        parameters.append(_SYS_ATTRS)
+    if ordered:
+        parameters.append(("orderBy", "id"))
+    parameters += paging
+    return Asked("GET", "/entities", parameters) if match.supports(QUERY) else _in_body(part.selector, parameters)
+
+
+def conditions_of(part: Part, conditions: Query, names: Names) -> list[tuple[str, str]]:
+    """The parameters that say which entities of a part satisfy q, scopeQ and geo of `conditions`; raises Unwritable."""
     selector = part.selector
     parameters: list[tuple[str, str]] = []
-    if part.attributes:
-        parameters.append(("attrs", written_names(part.attributes, names)))
     if selector.ids:
         parameters.append(("id", ",".join(selector.ids)))
     if selector.id_pattern is not None:
@@ -83,18 +99,7 @@ def query(
         parameters.append(("scopeQ", written_scope_q(conditions.scope_q)))
     if conditions.geo is not None:
         parameters += written_geo(conditions.geo, names)
-    if ids_only:
-        # attrs cannot go with pick; as a filter it is said by q (4.9).
-        parameters = [pair for pair in parameters if pair[0] != "attrs"]
-        if part.attributes:
-            parameters = _with_existence(parameters, part.attributes, conditions, names)
-        parameters.append(("pick", "id,type"))
-    else:
-        parameters.append(_SYS_ATTRS)
-    if ordered:
-        parameters.append(("orderBy", "id"))
-    parameters += paging
-    return Asked("GET", "/entities", parameters) if match.supports(QUERY) else _in_body(selector, parameters)
+    return parameters
 
 
 def is_wide(part: Part, conditions: Query) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.federation import outcome
+from broker.federation.asking import conditions_of
 from broker.federation.caller import Caller
 from broker.federation.forwarding import Parameters
 from broker.federation.outcome import Failure, Leg
@@ -20,7 +21,7 @@ from broker.store.store import StoreUnavailable
 from ngsi_ld.context import Context
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.query.query import EntitySelector, Query
-from ngsi_ld.query.writing import written_geo, written_names, written_q, written_scope_q, written_types
+from ngsi_ld.query.writing import written_names
 from ngsi_ld.registration import narrowing
 from ngsi_ld.registration.matching import Match, Wanted
 from ngsi_ld.registration.registration import Mode
@@ -130,22 +131,9 @@ def _reduced(reduction: Reduction | None, registered: frozenset[str] | None) -> 
 
 
 def _parameters(part: narrowing.Part, query: Query, reduction: Reduction | None, context: Context) -> Parameters:
-    selector = part.selector
-    parameters: list[tuple[str, str]] = []
-    if selector.ids:
-        parameters.append(("id", ",".join(selector.ids)))
-    if selector.id_pattern is not None:
-        parameters.append(("idPattern", selector.id_pattern.text))
-    if selector.types is not None:
-        parameters.append(("type", written_types(selector.types, context)))
+    parameters = conditions_of(part, query, context)
     if query.attributes:
         parameters.append(("attrs", written_names(part.attributes, context)))
-    if query.q is not None:
-        parameters.append(("q", written_q(query.q, context)))
-    if query.scope_q is not None:
-        parameters.append(("scopeQ", written_scope_q(query.scope_q)))
-    if query.geo is not None:
-        parameters += written_geo(query.geo, context)
     if reduction is not None:
         parameters.append((reduction.parameter, written_names(reduction.names, context)))
     return parameters
