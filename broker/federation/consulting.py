@@ -28,11 +28,11 @@ class Consultation:
         self.caller = caller
 
     def warn(self, registration: Registration, code: int, text: str) -> None:
-        """One warning of a kind for each source."""
-        quoted = text.replace("\\", "/").replace('"', "'")
-        warning = f'{code} {registration.id} "{quoted}"'
-        if warning not in self.caller.warnings:
-            self.caller.warnings.append(warning)
+        """The first warning of a kind for each source; a thousand invalid entities are one reason to look at it."""
+        which = f"{code} {registration.id} "
+        if not any(one.startswith(which) for one in self.caller.warnings):
+            quoted = text.replace("\\", "/").replace('"', "'")
+            self.caller.warnings.append(f'{which}"{quoted}"')
 
     async def names(self, registration: Registration) -> Context | None:
         """The @context that a source is asked in; None, with a warning, where it cannot be had."""

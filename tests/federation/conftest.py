@@ -62,9 +62,9 @@ async def server():
     async def start(answering):
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", answering)
-        runner = web.AppRunner(application)
+        runner = web.AppRunner(application, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
         runners.append(runner)
         return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
