@@ -26,8 +26,7 @@ def claimed(registration: Registration) -> Iterator[Wanted]:
             yield Wanted(
                 ids=() if entity.id is None else (entity.id,),
                 id_pattern=entity.id_pattern,
-                # An exclusive one is of an id, whatever the types that are told of it.
-                types=any_of(entity.types) if entity.types and registration.mode is Mode.REDIRECT else None,
+                types=any_of(entity.types) if entity.types else None,
                 attributes=information.attributes,
                 temporal=temporal,
                 strict=True,
