@@ -2,6 +2,10 @@
 Present_Value alone) into records:
 
     {"gateway": "mairie", "object": "2_202", "kind": "analog-value", "instance": 202, "number": 21.5, "text": null}
+
+and what it says of writes (`bacnetwrite_status/<gateway>/<device>/<type>_<instance>/<property>`) into:
+
+    {"gateway": "mairie", "object": "2_202", "written": {"status": "success", "detail": "…"}}
 """
 
 import re
@@ -13,8 +17,9 @@ from typing import Any, BinaryIO
 import orjson
 
 from adapters.decoding import Fault, Origin
-from adapters.decoding.recorded import message
-from adapters.errors import MappingError
+from adapters.decoding.json import parse_json
+from adapters.decoding.recorded import Message, message
+from adapters.errors import DecodingError, MappingError
 from adapters.mapping.expressions import as_number
 from adapters.options import read
 
@@ -33,6 +38,7 @@ KINDS = {
 
 _BINARY = frozenset({3, 4, 5})
 _ACTIVE = {"active": 1, "inactive": 0, "on": 1, "off": 0, "true": 1, "false": 0}
+_WRITTEN = re.compile(r"bacnetwrite_status/([^/]+)/[^/]+/(\d+_\d+)/\d+")
 _TOPIC = re.compile(r"[^/]+/[^/]+/([^/]+)/(\d+)_(\d+)/state")
 
 
@@ -44,6 +50,10 @@ class BacnetDecoder:
         """The record, or the fault in place of it. Raises DecodingError for a recorded message that is none."""
         said = message(stream, origin)
         text = said.payload.decode("utf-8", "replace").strip()
+        written = _WRITTEN.fullmatch(said.topic)
+        if written is not None:
+            yield _written(written.group(1), written.group(2), said)
+            return
         match = _TOPIC.fullmatch(said.topic)
         if match is None:
             yield Fault(
@@ -72,6 +82,16 @@ class BacnetDecoder:
 def open_decoder(options: Mapping[str, Any], where: str, state: Path | None) -> BacnetDecoder:
     """From a definition's `format: bacnet_mqtt`."""
     return read(BacnetDecoder, options, where)
+
+
+def _written(gateway: str, name: str, said: Message) -> Any:
+    try:
+        content = parse_json(said.payload)
+    except DecodingError as error:
+        return Fault(str(error), _shown(said.topic, said.payload.decode("utf-8", "replace")))
+    if not isinstance(content, dict) or not isinstance(content.get("status"), str):
+        return Fault("what a write came to must have a status", content)
+    return {"gateway": gateway, "object": name, "written": content}
 
 
 def _number(value: Any, kind: int) -> float | None:

@@ -116,8 +116,11 @@ def _order(
     written: str,
     address: Any,
 ) -> Order:
-    requested = _requested(written, attribute.get("observedAt"))
-    options = {name: _value(attribute, name) for name in attribute if name not in _OWN}
+    requested = _seconds(written)
+    # a partial update leaves what an earlier command said where it is: it is not of this one
+    options = {
+        name: _value(attribute, name) for name, said in attribute.items() if name not in _OWN and _new(said, written)
+    }
     by = options.get(BY)
     return Order(
         id=command_id,
@@ -139,18 +142,18 @@ def _order(
     )
 
 
-def _requested(written: str, observed: Any) -> float:
-    """When the command was given: as the broker says, or earlier if whoever gave it says so."""
-    times = [_seconds(text) for text in (written, observed)]
-    told = [seconds for seconds in times if seconds is not None]
-    return min(told, default=time.time())
+def _new(said: Any, written: str) -> bool:
+    """Whether a sub-property was written with the command, as far as the broker tells."""
+    at = said.get("modifiedAt") if isinstance(said, dict) else None
+    return at is None or _seconds(at) >= _seconds(written)
 
 
-def _seconds(text: Any) -> float | None:
+def _seconds(text: str) -> float:
+    """A time in seconds since 1970; now where it is none."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except (TypeError, ValueError):
-        return None
+        return time.time()
 
 
 def _value(of: Any, name: str) -> Any:

@@ -55,10 +55,11 @@ class CommandsOptions:
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
     """What is sent. `url`, `parameters`, `headers` and `topic` are templates, `text {expression}`; `body` is an
-    expression: a text is sent as it is, anything else as JSON, without members that are null. A request is for HTTP
-    (`url`) or MQTT (`topic`)."""
+    expression: a text is sent as it is, anything else as JSON, without members that are null. `form`: expressions by
+    name instead, for servers that take forms. A request is for HTTP (`url`) or MQTT (`topic`)."""
 
     body: str | None = None
+    form: dict[str, str] = field(default_factory=dict)
     url: str = ""
     method: str = "POST"
     parameters: dict[str, str] = field(default_factory=dict)
@@ -98,7 +99,7 @@ class CommandOptions:
     was."""
 
     request: dict[str, Any]
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
     value: dict[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     key: str | None = None

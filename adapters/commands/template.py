@@ -4,7 +4,7 @@ told."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -167,7 +167,8 @@ def _compile(
         _failed=expression(answer.failed, "answer.failed"),
         _info=expression(answer.info, "answer.info"),
     )
-    return [replace(one, name=each) for each in chosen.names or (name,)]
+    names = (name,) if chosen.names is None else chosen.names
+    return [replace(one, name=each) for each in names]
 
 
 def _outcome(data: object, functions: MappingFunctions, where: str) -> OutcomeTemplate:
@@ -195,13 +196,17 @@ def _compile_request(
     url = _text(options.url, functions, _in_url, f"{where}.url")
     topic = _text(options.topic, functions, _in_topic, f"{where}.topic")
     body = None if options.body is None else compile_expression(options.body, functions, f"{where}.body")
+    form = {name: compile_expression(text, functions, f"{where}.form.{name}") for name, text in options.form.items()}
     parameters, headers = (
         {name: _text(text, functions, str, f"{where}.{member}.{name}") for name, text in pairs.items()}
         for member, pairs in (("parameters", options.parameters), ("headers", options.headers))
     )
 
     def made(context: Mapping[str, Any]) -> Request:
-        content, kind = _encoded(None if body is None else body(context), encode)
+        if form:
+            content, kind = _form({name: value(context) for name, value in form.items()})
+        else:
+            content, kind = _encoded(None if body is None else body(context), encode)
         return Request(
             body=content,
             content_type=kind,
@@ -223,6 +228,11 @@ def _encoded(content: Any, encode: Encoding | None) -> tuple[bytes, str]:
     if content is None:
         return b"", "application/json"
     return orjson.dumps(_without_nulls(content)), "application/json"
+
+
+def _form(values: Mapping[str, Any]) -> tuple[bytes, str]:
+    told = {name: str(value) for name, value in values.items() if value is not None}
+    return urlencode(told).encode(), "application/x-www-form-urlencoded"
 
 
 def _without_nulls(value: Any) -> Any:
@@ -273,6 +283,6 @@ def _in_url(text: str) -> str:
 
 
 def _in_topic(text: str) -> str:
-    if any(character in text for character in "+#/\0"):
-        raise MappingError(f"{shown(text)} cannot be a level of a topic")
+    if any(character in text for character in "+#\0"):
+        raise MappingError(f"{shown(text)} cannot be in a topic")
     return text

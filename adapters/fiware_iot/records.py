@@ -1,8 +1,9 @@
 """Measures of FIWARE IoT Agents, JSON and UltraLight 2.0, into records, one for each group of measures:
 
     {"device": "pump-3", "key": "4jggokgpepnvsb2uv4s40d59ov", "time": "2026-10-05T06:00:00Z",
-     "values": [{"name": "t", "value": 23}, {"name": "k", "value": "abc"}]}
+     "protocol": "ul", "values": [{"name": "t", "value": 23}, {"name": "k", "value": "abc"}]}
 
+and what devices answer to commands (`cmdexe`) into records with a `result`, `{"name": "ping", "value": "Ping ok"}`.
 Numbers written as texts are numbers: UltraLight knows nothing else. `time` is null where the device told none.
 """
 
@@ -35,9 +36,12 @@ class FiwareIotDecoder:
         """The records of a message to `/json/<key>/<device>/attrs[/<attribute>]` or `/ul/…`. Raises DecodingError."""
         said = message(stream, origin)
         levels = said.levels
-        if len(levels) not in (4, 5) or levels[0] not in PROTOCOLS or levels[3] != "attrs":
+        if len(levels) not in (4, 5) or levels[0] not in PROTOCOLS or levels[3] not in ("attrs", "cmdexe"):
             raise DecodingError(f"{said.topic} is not /json/<key>/<device>/attrs or /ul/<key>/<device>/attrs")
-        protocol, key, device, _, *attribute = levels
+        protocol, key, device, kind, *attribute = levels
+        if kind == "cmdexe":
+            yield from self.results(said.payload, {"protocol": protocol, "key": key, "device": device})
+            return
         about = {"protocol": protocol, "key": key, "device": device, "attribute": "".join(attribute)}
         yield from self.records(said.payload, about)
 
@@ -52,7 +56,33 @@ class FiwareIotDecoder:
         groups = _json(payload, about) if about["protocol"] == "json" else _ultralight(payload, about)
         for time, values in groups:
             found = [{"name": self.names.get(name, name), "value": _value(value)} for name, value in values.items()]
-            yield {"device": device, "key": key, "time": time or about.get("time") or None, "values": found}
+            yield {
+                "device": device,
+                "key": key,
+                "protocol": about["protocol"],
+                "time": time or about.get("time") or None,
+                "values": found,
+            }
+
+    def results(self, payload: bytes, about: Mapping[str, str]) -> Iterator[Any]:
+        """The records of what a device says of commands: `device@ping|Ping ok`, or `{"ping": "Ping ok"}`."""
+        device = about["device"]
+        if self.keys and about["key"] not in self.keys:
+            yield Fault(f"the API key of {device} is not one of those agreed on", {"device": device})
+            return
+        if about["protocol"] == "json":
+            content = parse_json(payload)
+            if not isinstance(content, dict):
+                raise DecodingError("a command's result must be an object of results by name")
+            results = list(content.items())
+        else:
+            named, _, result = payload.decode("utf-8", "replace").strip().partition("|")
+            name = named.partition("@")[2]
+            if not name:
+                raise DecodingError("a command's result must be device@command|result")
+            results = [(name, result)]
+        for name, value in results:
+            yield {**about, "time": None, "result": {"name": name, "value": value}}
 
 
 def open_decoder(options: Mapping[str, Any], where: str, state: Path | None) -> FiwareIotDecoder:

@@ -88,6 +88,11 @@ class MappingFunctions(Functions):
         except MappingError:
             return None
 
+    @signature(_TEXT, _ANY)
+    def _func_member(self, name: str | None, value: Any) -> dict[str, Any] | None:
+        """member(name, value): an object with one member, whose name an expression says."""
+        return None if name is None else {name: value}
+
     @signature({"types": ["object"]}, {"types": ["string", "null"]})
     def _func_pick(self, value: dict[str, Any], key: str | None) -> Any:
         """pick(`{"a": 1}`, name): the member that an expression names."""

@@ -30,11 +30,12 @@ _LEVEL = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 @dataclass(frozen=True, slots=True)
 class MqttOptions:
-    """`topic`: a level in braces, `application/{application}/device/{device}/event/{event}`, is a + whose text the
-    records carry as `_origin`. `share`: the group of a shared subscription. `version`: 3 (3.1.1) or 5."""
+    """`topic`: one or a list; a level in braces, as in `application/{application}/device/{device}/event/{event}`, is a
+    + whose text the records carry as `_origin`. `share`: the group of a shared subscription. `version`: 3 (3.1.1) or
+    5."""
 
     host: str
-    topic: str
+    topic: tuple[str, ...]
     port: int = 1883
     client_id: str = ""
     username: str = ""
@@ -63,6 +64,15 @@ class Topic:
         names = tuple(match.group(1) if (match := _LEVEL.fullmatch(level)) else None for level in levels)
         return cls("/".join("+" if name else level for name, level in zip(names, levels, strict=True)), names)
 
+    def matches(self, topic: str) -> bool:
+        """Whether a message's topic is of this pattern."""
+        said = topic.split("/")
+        wanted = self.filter.split("/")
+        if wanted[-1] == "#":
+            wanted.pop()
+            said = said[: len(wanted)]
+        return len(wanted) == len(said) and all(a in ("+", b) for a, b in zip(wanted, said, strict=True))
+
     def origin(self, topic: str) -> dict[str, str]:
         """The named levels of a message's topic, and the topic itself."""
         levels = zip(self.levels, topic.split("/"), strict=False)
@@ -70,12 +80,13 @@ class Topic:
 
 
 class MqttSource:
-    """One subscription. Connects and connects again by itself; messages wait at the broker meanwhile."""
+    """One subscription, to one topic or several. Connects and connects again by itself; messages wait at the broker
+    meanwhile."""
 
     def __init__(self, options: MqttOptions, decoder: Decoder, identifier: str) -> None:
         self._options = options
         self._decoder = decoder
-        self._topic = Topic.parse(options.topic)
+        self._topics = tuple(Topic.parse(topic) for topic in options.topic)
         self._identifier = identifier
         self._arrived: asyncio.Queue[MQTTMessage | None] = asyncio.Queue()
 
@@ -83,6 +94,8 @@ class MqttSource:
     def open(cls, options: Mapping[str, Any], where: str, decoder: Decoder, state: Path) -> "MqttSource":
         """From a definition's `source: {kind: mqtt, host: …, topic: …}`."""
         chosen = read(MqttOptions, options, where)
+        if not chosen.topic or not all(chosen.topic):
+            raise DefinitionError(f"{where}.topic", "is empty; it is what is subscribed to")
         if chosen.version not in (3, 5):
             raise DefinitionError(f"{where}.version", f"must be 3 (for MQTT 3.1.1) or 5, not {chosen.version}")
         if chosen.qos not in (0, 1, 2):
@@ -114,7 +127,7 @@ class MqttSource:
         rejected: list[Rejected] = []
         for message in messages:
             try:
-                found += decoded(self._decoder, io.BytesIO(message.payload), self._topic.origin(message.topic))
+                found += decoded(self._decoder, io.BytesIO(message.payload), self._origin(message.topic))
             except DecodingError as error:
                 rejected.append(Rejected(f"{message.topic}: {error}", bytes(message.payload)))
 
@@ -123,6 +136,11 @@ class MqttSource:
                 client.ack(message.mid, message.qos)
 
         return Batch(found, acknowledge, rejected)
+
+    def _origin(self, topic: str) -> dict[str, str]:
+        of = self._topics[0] if len(self._topics) == 1 else None
+        of = of or next((each for each in self._topics if each.matches(topic)), self._topics[0])
+        return of.origin(topic)
 
     def _connect(self, loop: asyncio.AbstractEventLoop) -> Client:
         options = self._options
@@ -145,13 +163,15 @@ class MqttSource:
             if reason.is_failure:
                 _log.error("%s:%d refuses the connection: %s", options.host, options.port, reason)
                 return
-            client.subscribe(share + self._topic.filter, options.qos)
+            client.subscribe([(share + topic.filter, options.qos) for topic in self._topics])
 
         def subscribed(_client: Client, _userdata: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
-            if any(reason.is_failure for reason in reasons):
-                _log.error("%s:%d refuses the topic %s: %s", options.host, options.port, self._topic.filter, reasons[0])
-                return
-            _log.info("subscribed to %s at %s:%d", self._topic.filter, options.host, options.port)
+            for topic, reason in zip(self._topics, reasons, strict=False):
+                if reason.is_failure:
+                    _log.error("%s:%d refuses the topic %s: %s", options.host, options.port, topic.filter, reason)
+                    return
+            filters = ", ".join(topic.filter for topic in self._topics)
+            _log.info("subscribed to %s at %s:%d", filters, options.host, options.port)
 
         def disconnected(_client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             if reason.is_failure:

@@ -2,8 +2,9 @@
 
     {"kind": "state", "equipment": "plant-node1-pump3", "state": "online", "time": 1790755200000}
     {"kind": "metric", "equipment": "plant-node1-pump3", "name": "Flow", "number": 18.5, "text": null, "unit": "l/min",
-     "time": 1790755200000}
+     "truth": null, "datatype": 9, "group": "plant", "path": "DCMD/node1/pump3", "time": 1790755200000}
 
+`group` and `path` are where commands to it are published: spBv1.0/<group>/<path>. `birth`: whether it was just born.
 DATA messages name metrics by alias: the names, types and units come from the last BIRTH, which is kept on disk.
 """
 
@@ -61,17 +62,21 @@ class SparkplugDecoder:
             raise DecodingError(f"{said.topic} is no topic of Sparkplug B: spBv1.0/<group>/<type>/<node>[/<device>]")
         kind, node = levels[2], f"{levels[1]}-{levels[3]}"
         equipment = f"{node}-{levels[4]}" if len(levels) == 5 else node
+        path = "/".join(["DCMD" if len(levels) == 5 else "NCMD", *levels[3:]])
+        said_of = {"equipment": equipment, "group": levels[1], "node": levels[3], "path": path}
         if kind.endswith("DEATH"):
             # the time in it is that of the connection: a last will is written when the node comes, not when it goes
-            yield {"kind": "state", "equipment": equipment, "state": "offline", "time": None}
+            yield {**said_of, "kind": "state", "state": "offline", "birth": False, "time": None}
             return
         payload = parse(said.payload)
         metrics = payload.metrics
         if kind.endswith("BIRTH"):
             self._born(node, equipment, metrics)
-        yield {"kind": "state", "equipment": equipment, "state": "online", "time": payload.time}
+        born = kind.endswith("BIRTH")
+        yield {**said_of, "kind": "state", "state": "online", "birth": born, "time": payload.time}
         for metric in metrics:
-            yield from self._record(node, equipment, metric, payload.time)
+            for record in self._record(node, equipment, metric, payload.time):
+                yield record if isinstance(record, Fault) else {**said_of, **record}
 
     def _born(self, node: str, equipment: str, metrics: tuple[Metric, ...]) -> None:
         rows = [(node, each.alias, each.name, equipment, each.datatype, each.unit) for each in metrics if each.name]
@@ -107,6 +112,8 @@ class SparkplugDecoder:
             "name": name,
             "number": None if number is None else int(number) if isinstance(number, bool) else number,
             "text": value if isinstance(value, str) else None,
+            "truth": value if isinstance(value, bool) else None,
+            "datatype": datatype,
             "unit": unit or None,
             "time": metric.time or time,
         }

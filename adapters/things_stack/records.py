@@ -1,8 +1,10 @@
 """The Things Stack v3 messages (JSON) into records.
 
-To the message as it came are added `event` (up, join, location), `eui` in small letters, `time`, `rssi` of the gateway
-that heard it best, and of an uplink its numbers as `values`: `[{"name": "soil.moisture", "value": 21.5}]`, from the
-normalized payload where there is one, else from the decoded one, else from the frame by Cayenne LPP if that is set.
+To the message as it came are added `event` (up, join, location), `eui` in small letters, `application` as the topic
+has it (with its tenant), `time`, `rssi` of the gateway that heard it best; of a downlink's message `downlink` (queued,
+sent, ack, nack, failed) and its `correlations`; and of an uplink its numbers as `values`:
+`[{"name": "soil.moisture", "value": 21.5}]`, from the normalized payload where there is one, else from the decoded one,
+else from the frame by Cayenne LPP if that is set.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,9 +35,9 @@ class ThingsStackDecoder:
 
     def decode(self, stream: BinaryIO, origin: Origin) -> Iterator[Any]:
         """The record, or the fault in place of it. Raises DecodingError for what is not JSON."""
-        yield self._record(parse_json(stream.read()))
+        yield self._record(parse_json(stream.read()), origin.get("application"))
 
-    def _record(self, message: Any) -> Any:
+    def _record(self, message: Any, application: str | None) -> Any:
         identifiers = message.get("end_device_ids") if isinstance(message, dict) else None
         if not isinstance(identifiers, dict) or not isinstance(identifiers.get("device_id"), str):
             return Fault("a message must have end_device_ids with a device_id", message)
@@ -47,6 +49,10 @@ class ThingsStackDecoder:
             return Fault(f"{kind} must be an object", message)
         eui = identifiers.get("dev_eui")
         message["event"] = _EVENTS.get(kind, "other")
+        message["application"] = application or _application(identifiers)
+        if kind.startswith("downlink_"):
+            message["downlink"] = kind.removeprefix("downlink_")
+            message["correlations"] = _correlations(content) + _correlations(content.get("downlink"))
         message["eui"] = eui.lower() if isinstance(eui, str) and eui else identifiers["device_id"]
         message["time"] = content.get("received_at") or message.get("received_at")
         if kind == "uplink_message":
@@ -73,6 +79,17 @@ class ThingsStackDecoder:
 def open_decoder(options: Mapping[str, Any], where: str, state: Path | None) -> ThingsStackDecoder:
     """From a definition's `format: things_stack`."""
     return read(ThingsStackDecoder, options, where)
+
+
+def _application(identifiers: Mapping[str, Any]) -> Any:
+    named = identifiers.get("application_ids")
+    return named.get("application_id") if isinstance(named, dict) else None
+
+
+def _correlations(downlink: Any) -> list[Any]:
+    """What a downlink was given by whoever asked for it, to be known again by."""
+    found = downlink.get("correlation_ids") if isinstance(downlink, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import aiohttp
 
@@ -11,13 +12,30 @@ from tests.adapters.reader import Reader
 class Application(Reader):
     """An application of a command post."""
 
+    async def create(self, entity):
+        """Creates an entity."""
+        async with (
+            aiohttp.ClientSession(headers=self._headers) as session,
+            session.post(f"{self._url}/ngsi-ld/v1/entities", json=entity) as answer,
+        ):
+            assert answer.status == 201, await answer.text()
+
+    async def write(self, entity, **values):
+        """Writes properties of an entity."""
+        attributes = {name: {"type": "Property", "value": value} for name, value in values.items()}
+        async with (
+            aiohttp.ClientSession(headers=self._headers) as session,
+            session.patch(f"{self._url}/ngsi-ld/v1/entities/{quote(entity)}", json=attributes) as answer,
+        ):
+            assert answer.status == 204, await answer.text()
+
     async def command(self, entity, name, value, **options):
         """Writes the command; sub-properties by their names, an observedAt as it is."""
         attribute = {"type": "Property", "value": value}
         for option, said in options.items():
             attribute[option] = said if option == "observedAt" else {"type": "Property", "value": said}
         async with aiohttp.ClientSession(headers=self._headers) as session:
-            url = f"{self._url}/ngsi-ld/v1/entities/{entity}"
+            url = f"{self._url}/ngsi-ld/v1/entities/{quote(entity)}"
             async with session.patch(url, json={name: attribute}) as answer:
                 assert answer.status == 204, await answer.text()
 
@@ -26,7 +44,7 @@ class Application(Reader):
         found = None
         async with aiohttp.ClientSession(headers=self._headers) as session:
             for _ in range(int(seconds * 10)):
-                async with session.get(f"{self._url}/ngsi-ld/v1/entities/{entity}") as answer:
+                async with session.get(f"{self._url}/ngsi-ld/v1/entities/{quote(entity)}") as answer:
                     found = json.loads(await answer.text())
                 if found.get(f"{name}_status", {}).get("value") == state:
                     return found
@@ -37,7 +55,7 @@ class Application(Reader):
         """Waits until the broker has the entity."""
         async with aiohttp.ClientSession(headers=self._headers) as session:
             for _ in range(int(seconds * 10)):
-                async with session.get(f"{self._url}/ngsi-ld/v1/entities/{entity}") as answer:
+                async with session.get(f"{self._url}/ngsi-ld/v1/entities/{quote(entity)}") as answer:
                     if answer.status == 200:
                         return await answer.json()
                 await asyncio.sleep(0.1)

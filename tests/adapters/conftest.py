@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.adapters.application import Application
-from tests.adapters.mqtt import Mqtt
+from tests.adapters.mqtt import MOSQUITTO, Mosquitto, Mqtt
 from tests.adapters.peer import Peer, Process
 from tests.adapters.profiles import definition_of
 from tests.adapters.reader import Reader
@@ -109,3 +109,14 @@ async def mqtt(log):
     await mqtt.start()
     yield mqtt
     await mqtt.stop()
+
+
+@pytest.fixture
+async def mosquitto(tmp_path, log):
+    """A mosquitto that vendors publish to and equipment listens at."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    mosquitto = Mosquitto(tmp_path, log)
+    await mosquitto.start()
+    yield mosquitto
+    await mosquitto.stop()

@@ -167,13 +167,28 @@ async def test_what_the_vendor_refuses(running, valves, application):
     assert entity["setValue_info"]["value"] == "answered 422: the valve is locked"
 
 
-async def test_an_old_command_is_not_carried_out(running, valves, application):
-    await running()
+async def test_an_old_command_is_not_carried_out(running, valves, adapter, application):
+    path, process = await running(time_to_live=0.5)
+    process.kill()
+    await application.command(VALVE, "setValue", 4)
+    await asyncio.sleep(0.7)
 
-    await application.command(VALVE, "setValue", 4, observedAt="2026-11-20T10:00:00Z")
+    adapter(path)
 
     await application.becomes(VALVE, "setValue", "EXPIRED")
     assert valves.sent == []
+
+
+async def test_what_an_earlier_command_said_is_not_of_a_later_one(running, valves, application):
+    path, _ = await running(command={"request": {"url": f"{valves.vendor.url}/valves/v1", "body": "options"}})
+
+    await application.command(VALVE, "setValue", 4, requestedBy="pcc", ramp=5)
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    await application.command(VALVE, "setValue", 5)  # a merge patch: requestedBy and ramp stay in the entity
+    await until(lambda: len(valves.sent) == 2)
+
+    assert valves.sent == [{"requestedBy": "pcc", "ramp": 5}, {}]
+    assert [line["by"] for line in audited(path) if line["state"] == "PENDING"] == ["pcc", ""]
 
 
 async def test_a_vendor_that_is_away_is_tried_until_the_command_is_too_old(running, valves, vendor, application):

@@ -71,8 +71,20 @@ def test_ultralight_groups_and_times():
     records = decoded("/ul/k/d/attrs", b"2016-06-13T00:35:30Z|lle|100#gps|1.2/3.4")
 
     assert records == [
-        {"device": "d", "key": "k", "time": "2016-06-13T00:35:30Z", "values": [{"name": "lle", "value": 100}]},
-        {"device": "d", "key": "k", "time": None, "values": [{"name": "gps", "value": "1.2/3.4"}]},
+        {
+            "device": "d",
+            "key": "k",
+            "protocol": "ul",
+            "time": "2016-06-13T00:35:30Z",
+            "values": [{"name": "lle", "value": 100}],
+        },
+        {
+            "device": "d",
+            "key": "k",
+            "protocol": "ul",
+            "time": None,
+            "values": [{"name": "gps", "value": "1.2/3.4"}],
+        },
     ]
 
 

@@ -1,0 +1,117 @@
+"""Commands over HTTP, profile by profile: haystack's pointWrite, and open311 both ways."""
+
+import json
+
+import aiohttp
+from aiohttp import web
+
+from tests.adapters.peer import free_port, until
+from tests.adapters.profiles import FOLDER
+
+GRID = (FOLDER / "haystack/samples/1-grid.json").read_text()
+POINT = "urn:ngsi-ld:DeviceMeasurement:chalons-pt-conseil-t"
+REPORT = "urn:ngsi-ld:service_requests:chalons-2026-7"
+
+
+def commands():
+    return {"port": free_port(), "poll": 5}
+
+
+async def test_haystack_writes_points(runs, vendor, application):
+    written = []
+
+    async def write(request):
+        written.append((request.headers["Authorization"], await request.json()))
+        error = {"ver": "3.0", "err": {"_kind": "marker"}, "dis": "not writable"}
+        refused = {"_kind": "grid", "meta": error, "rows": []}
+        accepted = {"_kind": "grid", "meta": {"ver": "3.0"}, "cols": [{"name": "empty"}], "rows": []}
+        return web.json_response(refused if len(written) > 1 else accepted)
+
+    await vendor.serve(
+        api__x__read=lambda request: web.Response(text=GRID, content_type="application/json"), api__x__pointWrite=write
+    )
+    runs("haystack", {"url": f"{vendor.url}/api/x", "token": "t"}, commands=commands())
+    await application.exists(POINT)
+
+    await application.command(POINT, "setValue", 19.5, requestedBy="pcc", level=8, minutes=90)
+    await application.becomes(POINT, "setValue", "OK")
+    ((token, grid),) = written
+    assert token == "Bearer t"
+    assert grid["_kind"] == "grid"
+    assert [column["name"] for column in grid["cols"]] == ["id", "level", "val", "who", "duration"]
+    assert grid["rows"] == [
+        {
+            "id": {"_kind": "ref", "val": "pt-conseil-t"},
+            "level": 8,
+            "val": {"_kind": "number", "val": 19.5, "unit": "°C"},
+            "who": "pcc",
+            "duration": {"_kind": "number", "val": 90, "unit": "min"},
+        }
+    ]
+
+    await application.command(POINT, "setValue", 20)
+    entity = await application.becomes(POINT, "setValue", "ERROR")
+    assert entity["setValue_info"]["value"] == "not writable"
+    assert (written[1][1]["rows"][0]["level"], written[1][1]["rows"][0]["who"]) == (16, "beffroi")
+
+
+async def test_open311_forwards_a_report(runs, vendor, application):
+    posted = []
+
+    async def requests(request):
+        if request.method == "GET":
+            return web.json_response([])
+        posted.append(dict(await request.post()))
+        return web.json_response([{"service_request_id": 293944, "service_notice": "merci"}])
+
+    await vendor.serve(**{"requests.json": requests})
+    runs("open311", {"url": vendor.url, "api_key": "k"}, commands=commands())
+    await application.create(
+        {
+            "id": REPORT,
+            "type": "service_requests",
+            "service_code": {"type": "Property", "value": "001"},
+            "description": {"type": "Property", "value": "Lampadaire éteint"},
+            "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [4.36, 48.95]}},
+        }
+    )
+
+    await application.command(REPORT, "forward", True)
+
+    entity = await application.becomes(REPORT, "forward", "OK")
+    assert entity["forward_info"]["value"] == "number 293944"
+    (form,) = posted
+    assert form == {
+        "api_key": "k",
+        "service_code": "001",
+        "description": "Lampadaire éteint",
+        "lat": "48.95",
+        "long": "4.36",
+    }
+
+
+async def test_open311_what_becomes_of_a_report_is_read_back(runs, application, broker, tenant, log):
+    port = free_port()
+    source = {
+        "kind": "open311",
+        "port": port,
+        "site": "chalons",
+        "services": [{"service_code": "001", "service_name": "Éclairage public"}],
+        "broker": {"url": broker.url, "tenant": tenant},
+    }
+    runs("open311", source=source)
+    url = f"http://127.0.0.1:{port}"
+
+    async with aiohttp.ClientSession() as citizen:
+        form = {"service_code": "001", "lat": "48.95", "long": "4.36", "description": "Lampadaire éteint"}
+        await until(lambda: "listening" in log())
+        async with citizen.post(f"{url}/requests.json", data=form) as answer:
+            number = (await answer.json())[0]["service_request_id"]
+        entity = f"urn:ngsi-ld:service_requests:chalons-{number}"
+        await application.exists(entity)
+
+        await application.write(entity, status="closed", status_notes="ampoule changée")
+
+        async with citizen.get(f"{url}/requests/{number}.json") as answer:
+            (seen,) = json.loads(await answer.text())
+    assert (seen["status"], seen["status_notes"]) == ("closed", "ampoule changée")
