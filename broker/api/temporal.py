@@ -128,7 +128,9 @@ async def _retrieve(request: Request) -> Response:
     required = reading.ask.required
     if required is not None and required.isdisjoint(one.partition("\n")[0] for one in entity.get("series", ())):
         raise not_found(f"the history of {entity_id} has none of the attributes that attrs names")
-    found = await one_entity(history, request.tenant, entity, reading.ask, request.now)
+    # Whether there is something in the interval is seen by the aggregates themselves.
+    present = reading.aggregation is not None
+    found = await one_entity(history, request.tenant, entity, reading.ask, request.now, present=present)
     listed = [found] if found is not None else [Found(entity, [], [])]
     status, headers, shown = await _rendered(request, context, reading, listed)
     if not shown[0]:
@@ -179,10 +181,11 @@ async def _rendered(
         headers.append((b"content-range", _content_range(ask, left_out).encode()))
     shown = []
     for one in found:
-        past = evolution(one.entity, one.rows, one.shown)
         if reading.form is TemporalForm.TEMPORAL_VALUES:
+            past = evolution(one.entity, one.rows, one.shown, values_at=ask.time.timeproperty)
             shown.append(render_values(past, context, reading.view, ask.time.timeproperty))
         else:
+            past = evolution(one.entity, one.rows, one.shown)
             shown.append(render_normalized(past, context, reading.view))
     return (200 if left_out is None else 206), headers, shown
 

@@ -119,6 +119,11 @@ class ChangeLog:
             return max(0.0, time.time() - self._passed.time)
         return time.monotonic() - self._read_at
 
+    @property
+    def reached(self) -> Timestamp | None:
+        """Up to which change all has been handled, where this process follows the log; None elsewhere."""
+        return self._passed if self.following else None
+
     async def passed(self, cluster_time: Timestamp, timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - a plain limit
         """Waits until every change up to `cluster_time` has been handled, here or elsewhere; False on `timeout`."""
         try:

@@ -1,7 +1,7 @@
 """Aggregates computed by MongoDB: what each period of each series comes to (4.5.19).
 
 Every value is in one place: it waits in the log, it is in a bucket, or it has gone into the sums of its hour or day.
-Each place is summed up by a pipeline, and what they give is added up. A bucket that lies within one period and within
+MongoDB sums up each place, and what they give is added up. A bucket that lies within one period and within
 the range as a whole gives the sums that it carries; the others are unwound row by row.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import Decimal128
 
-from broker.history.collections import Collections
+from broker.history.collections import ENTITIES, LOG, SUMS, Collections
 from broker.history.reading import Wanted, bucket_condition, kept_condition, unmoved
 from broker.history.rows import Document
 from broker.history.summing import CLASSES, DISTINCT, LAST, Numbering, attributes_of, grouped, of_buckets, of_log
@@ -25,6 +25,7 @@ from ngsi_ld.temporal.representation import Series
 Periods = dict[tuple[int, int], Summary]
 
 _SERIES: Document = {"e": "$e", "a": "$a", "d": "$d", "k": "$k"}
+_BATCH = 1000
 _LENGTHS = {HOURLY: "hours", DAILY: "days in UTC"}
 
 
@@ -42,17 +43,21 @@ async def aggregated(
         return {}
     entity_ids = list(moves)
 
-    async def compute() -> dict[str, dict[Series, Periods]]:
+    async def compute() -> tuple[dict[str, dict[Series, Periods]], Mapping[str, int]]:
         if wanted.query.start is not None and wanted.query.timerel is not None:
             return await _summed(collections, tenant, entity_ids, wanted, asked, wanted.query.start, most)
         found: dict[str, dict[Series, Periods]] = {}
+        moved: dict[str, int] = {}
         for entity_id in entity_ids:
-            extent = await _extent(collections, tenant, [entity_id], wanted)
+            extent, after = await _extent(collections, tenant, [entity_id], wanted)
+            moved |= after
             if extent is not None:
-                found |= await _summed(collections, tenant, [entity_id], wanted, asked, extent[0], most)
-        return found
+                one, after = await _summed(collections, tenant, [entity_id], wanted, asked, extent[0], most)
+                found |= one
+                moved |= after
+        return found, moved
 
-    return await unmoved(collections, tenant, moves, compute)
+    return await unmoved(moves, compute)
 
 
 async def _summed(
@@ -63,31 +68,32 @@ async def _summed(
     asked: Aggregation,
     start: int,
     most: int,
-) -> dict[str, dict[Series, Periods]]:
+) -> tuple[dict[str, dict[Series, Periods]], Mapping[str, int]]:
+    """The summaries, and how often rows of the entities had moved after they were computed."""
     end = wanted.query.end
     if end is None:
-        extent = await _extent(collections, tenant, entity_ids, wanted)
+        extent, moved = await _extent(collections, tenant, entity_ids, wanted)
         if extent is None:
-            return {}
+            return {}, moved
         end = extent[1] + (0 if asked.duration.is_zero else 1)
     bounds = periods(start, end, asked.duration, asked.zone, most)
     number = Numbering(bounds, asked.duration.fixed(asked.zone) if not asked.duration.is_zero else None)
     distinct = "distinctCount" in asked.methods
-    group = grouped(_SERIES, number, **CLASSES, **(DISTINCT if distinct else {}))
-    packed = of_buckets(entity_ids, wanted, number, whole=not distinct)
+    stages = [
+        *of_buckets(entity_ids, wanted, number, whole=not distinct),
+        {"$unionWith": {"coll": LOG, "pipeline": of_log(entity_ids, wanted)}},
+        *grouped(_SERIES, number, **CLASSES, **(DISTINCT if distinct else {})),
+        {"$unionWith": {"coll": SUMS, "pipeline": _of_sums(entity_ids, wanted, number)}},
+    ]
+    computed, moved = await _computed(collections, tenant, entity_ids, stages)
     sums: dict[tuple[str, Series, int], Document] = {}
-    for collection, stages in (
-        (collections.buckets(tenant), [*packed, *group]),
-        (collections.log(tenant), [*of_log(entity_ids, wanted), *group]),
-        (collections.sums(tenant), _of_sums(entity_ids, wanted, number)),
-    ):
-        async for one in await collection.aggregate(stages, allowDiskUse=True):
-            key = one["_id"]
-            series: Series = (iri(key["a"]), key.get("d"), key["k"])
-            if "bad" in one:
-                _check_told(one, series, wanted, distinct=distinct)
-            place = (key["e"], series, int(key["i"]))
-            sums[place] = _added(sums[place], one) if place in sums else one
+    for one in computed:
+        key = one["_id"]
+        series: Series = (iri(key["a"]), key.get("d"), key["k"])
+        if "bad" in one:
+            _check_told(one, series, wanted, distinct=distinct)
+        place = (key["e"], series, int(key["i"]))
+        sums[place] = _added(sums[place], one) if place in sums else one
     found: dict[str, dict[Series, Periods]] = {}
     for (entity_id, series, place_number), one in sums.items():
         check_applicable(series[0], frozenset(one["ks"]), asked.methods)
@@ -95,31 +101,47 @@ async def _summed(
             raise _distinct_unknown(series[0])
         period = (bounds[place_number], bounds[place_number + 1])
         found.setdefault(entity_id, {}).setdefault(series, {})[period] = _summary(one, distinct=distinct)
-    return found
+    return found, moved
 
 
 async def _extent(
     collections: Collections, tenant: str, entity_ids: Sequence[str], wanted: Wanted
-) -> tuple[int, int] | None:
+) -> tuple[tuple[int, int] | None, Mapping[str, int]]:
     """The times of the first and of the last value that the query asks for; of sums when they begin and end."""
-    number = Numbering((0, 0), None)
-    group: list[Document] = [{"$group": {"_id": None, "first": {"$min": "$p.T"}, "last": {"$max": "$p.T"}}}]
-    packed = of_buckets(entity_ids, wanted, number, whole=False)
+    packed = of_buckets(entity_ids, wanted, Numbering((0, 0), None), whole=False)
     if wanted.query.timeproperty == "observedAt" and wanted.query.filtered:
         # Buckets know their first and last time. Only that end is asked for where the interval is open, so it is exact.
         condition = {**bucket_condition(wanted), "e": {"$in": list(entity_ids)}, "a": attributes_of(wanted)}
         ends = [{"T": "$b"}, {"T": LAST}]
         packed = [{"$match": condition}, {"$project": {"p": ends}}, {"$unwind": "$p"}]
-    kept = {"$group": {"_id": None, "first": {"$min": "$p.T"}, "last": {"$max": "$p.U"}}}
-    times: list[int] = []
-    for collection, stages in (
-        (collections.buckets(tenant), [*packed, *group]),
-        (collections.log(tenant), [*of_log(entity_ids, wanted), *group]),
-        (collections.sums(tenant), [*_cells(entity_ids, wanted, None), kept]),
-    ):
-        async for one in await collection.aggregate(stages):
-            times += [int(one["first"]), int(one["last"])]
-    return (min(times), max(times)) if times else None
+    times = {"first": {"$min": "$p.T"}, "last": {"$max": {"$ifNull": ["$p.U", "$p.T"]}}}
+    stages = [
+        *packed,
+        {"$unionWith": {"coll": LOG, "pipeline": of_log(entity_ids, wanted)}},
+        {"$unionWith": {"coll": SUMS, "pipeline": _cells(entity_ids, wanted, None)}},
+        {"$group": {"_id": None, **times}},
+    ]
+    computed, moved = await _computed(collections, tenant, entity_ids, stages)
+    return next(((int(one["first"]), int(one["last"])) for one in computed), None), moved
+
+
+async def _computed(
+    collections: Collections, tenant: str, entity_ids: Sequence[str], stages: list[Document]
+) -> tuple[list[Document], Mapping[str, int]]:
+    """What a pipeline over the buckets gives, and how often rows of the entities had moved after that.
+
+    One command, whose parts MongoDB goes through in order: the number of moves is read last.
+    """
+    moves = [{"$match": {"_id": {"$in": list(entity_ids)}}}, {"$project": {"moves": {"$ifNull": ["$moves", 0]}}}]
+    whole = [*stages, {"$unionWith": {"coll": ENTITIES, "pipeline": moves}}]
+    cursor = await collections.buckets(tenant).aggregate(whole, allowDiskUse=True, batchSize=_BATCH)
+    computed, moved = [], {}
+    async for one in cursor:
+        if "moves" in one:
+            moved[one["_id"]] = one["moves"]
+        else:
+            computed.append(one)
+    return computed, moved
 
 
 def _cells(entity_ids: Sequence[str], wanted: Wanted, number: Numbering | None) -> list[Document]:
@@ -223,14 +245,12 @@ def _distinct_unknown(name: str) -> Exception:
 
 
 def _added(one: Document, other: Document) -> Document:
-    """The sums of two parts of one period."""
+    """The sums of two parts of one period, of values and of what is kept as sums."""
     low = [part["l"] for part in (one, other) if part["l"] is not None]
     high = [part["h"] for part in (one, other) if part["h"] is not None]
     added = {name: one[name] + other[name] for name in ("n", "s", "q")}
     added |= {"l": min(low, key=_order, default=None), "h": max(high, key=_order, default=None)}
     added["ks"] = {*one["ks"], *other["ks"]}
-    if isinstance(one.get("z"), list) and isinstance(other.get("z"), list):
-        added["z"] = [*one["z"], *(value for value in other["z"] if value not in one["z"])]
     return added
 
 

@@ -17,7 +17,7 @@ from broker.history.downsampling import uncounted
 from broker.history.marks import Marks
 from broker.history.packing import Packer
 from broker.history.reading import Wanted, present, rows_of
-from broker.history.rows import SCOPE, Document, Row, creation, given_rows, instance, row, series
+from broker.history.rows import SCOPE, Document, Row, creation, given_rows, instance, row, series, value_at
 from broker.store import documents
 from broker.store.filters import mongo_filter
 from broker.store.names import key
@@ -214,8 +214,8 @@ class History:
 
     async def _entity(self, tenant: str, entity_id: str) -> Document:
         await self._existing(tenant)
-        await self._marks.caught_up()
-        found = await self._collections.entities(tenant).find_one({"_id": entity_id})
+        entities = self._collections.entities(tenant)
+        found = await self._marks.after_all(lambda session: entities.find_one({"_id": entity_id}, session=session))
         if found is None:
             raise _unknown(entity_id)
         return found
@@ -240,8 +240,13 @@ class History:
             raise unavailable(error) from error
 
 
-def evolution(entity: Document, rows: Collection[Row], shown: Collection[str] | None = None) -> Evolution:
-    """The evolution of an entity as rows tell it; `shown` are the KEYs of attributes that are there even if empty."""
+def evolution(
+    entity: Document, rows: Collection[Row], shown: Collection[str] | None = None, *, values_at: str | None = None
+) -> Evolution:
+    """The evolution of an entity as rows tell it; `shown` are the KEYs of attributes that are there even if empty.
+
+    With `values_at`, a time property, instances have no more than their value and that time.
+    """
     attributes: dict[str, list[Document]] = {name: [] for name in shown or () if name != SCOPE}
     scope: list[dict[str, Any]] = []
     for one in rows:
@@ -249,7 +254,8 @@ def evolution(entity: Document, rows: Collection[Row], shown: Collection[str] | 
             made = instance(one, SCOPE)
             scope.append({**made, "value": one["v"] or []})
         else:
-            attributes.setdefault(one["a"], []).append(instance(one, one["a"]))
+            made = instance(one, one["a"]) if values_at is None else value_at(one, values_at)
+            attributes.setdefault(one["a"], []).append(made)
     stored = {"_id": entity["_id"], "types": entity["types"], "scope": [], "v": 0, "attrs": attributes}
     restored = documents.entity(stored | {"createdAt": entity.get("createdAt", ""), "modifiedAt": entity["modifiedAt"]})
     return Evolution(

@@ -8,10 +8,12 @@ import asyncio
 import os
 import secrets
 import socket
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from bson import Timestamp
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from broker.changelog.log import ChangeLog
 from broker.changelog.position import now
@@ -20,6 +22,7 @@ from broker.store.store import StoreUnavailable
 from broker.store.tenants import DEFAULT_DATABASE
 
 MARKS = "historyMarks"
+_T = TypeVar("_T")
 READER = "reader"
 FORGOTTEN = "forgotten"
 """Kinds of marks: of a reader that waits; of an entity whose history a client deleted."""
@@ -46,9 +49,26 @@ class Marks:
         # Another process than the one that follows the log knows only now and then how far it is.
         if self._changes.following and await self._changes.passed(await now(self._client), timeout=0):
             return
+        await self._marked()
+
+    async def _marked(self) -> None:
         if self._waiting is None:
             self._waiting = asyncio.create_task(self._after(self._going))
         await asyncio.shield(self._waiting)
+
+    async def after_all(self, read: Callable[[AsyncClientSession | None], Awaitable[_T]]) -> _T:
+        """What `read` gives once all that was acknowledged before the call is recorded.
+
+        It reads at once, and again only if something happened that had not been recorded when it began.
+        """
+        reached = self._changes.reached
+        if reached is not None:
+            async with self._client.start_session(causal_consistency=False) as session:
+                found = await read(session)
+                if session.operation_time is not None and session.operation_time <= reached:
+                    return found
+        await self._marked()
+        return await read(None)
 
     async def forgotten(self, tenant: str, entity_id: str) -> None:
         """Tells all recorders that nothing is known of an entity any more."""

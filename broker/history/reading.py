@@ -1,18 +1,23 @@
 """Reading rows: of the buckets and of what waits in the log, only as many as are asked for."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from broker.history.buckets import unpack
-from broker.history.collections import Collections, of_entity
+from broker.history.collections import BUCKETS, ENTITIES, Collections, of_entity
 from broker.history.rows import SCOPE, Document, Row, time_of
 from broker.history.sums import MONTH_DAYS, spans
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.query import TemporalQuery
 
 _RETRIES = 20
-_FEW = 100
+_DENSE = 50
+"""Rows that a bucket is taken to have at least, where a limit says how many are wanted."""
+_FEW = 3
+_MORE = 8
+"""How many times more buckets are read where it had not."""
+_BATCH = 1000
 _T = TypeVar("_T")
 
 
@@ -98,51 +103,86 @@ def moment(row: Row, timeproperty: str) -> int:
 
 async def rows_of(collections: Collections, tenant: str, entity: Document, wanted: Wanted) -> list[Row]:
     """The rows of an entity, given by its document in the collection of entities, in order of time."""
+    names = [name for name in entity.get("series", ()) if _is_wanted(name, wanted)]
+    limit = None if wanted.query.timeproperty != "observedAt" else wanted.limit
+    buckets = None if limit is None else limit // _DENSE + _FEW
+    moves = entity.get("moves", 0)
+    for _ in range(_RETRIES):
+        found, moved = await _rows(collections, tenant, entity["_id"], names, wanted, buckets)
+        if moved == moves:
+            if buckets is None or not any(_is_short(one, buckets, limit or 0) for one in found.values()):
+                break
+            buckets *= _MORE
+        moves = moved
+    rows: list[Row] = []
+    for series in found.values():
+        ordered = sorted(series.rows, key=lambda row: (moment(row, wanted.query.timeproperty), row["c"]))
+        if wanted.limit is not None:
+            ordered = ordered[-wanted.limit :] if wanted.latest else ordered[: wanted.limit]
+        rows += ordered
+    return rows
 
-    async def read() -> list[Row]:
-        found: dict[Any, list[Row]] = {}
-        async for one in collections.log(tenant).find({"_id": of_entity(entity["_id"])}):
+
+@dataclass(slots=True)
+class _Read:
+    """What was read of a series: its rows, its number of buckets, and of how many rows of how many days."""
+
+    rows: list[Row] = field(default_factory=list)
+    buckets: int = 0
+    day: int | None = None
+    before: int = 0
+    """Rows of the days before the last one that was read."""
+
+
+def _is_short(read: _Read, buckets: int, limit: int) -> bool:
+    """Whether there may be more buckets, and rows that are wanted in them; the last day may not have been all read."""
+    return read.buckets == buckets and read.before < limit
+
+
+def _is_wanted(series: str, wanted: Wanted) -> bool:
+    name, _, dataset_id = series.partition("\n")
+    return (wanted.attributes is None or name in wanted.attributes) and (
+        wanted.datasets is None or name == SCOPE or (dataset_id or "@none") in wanted.datasets
+    )
+
+
+async def _rows(
+    collections: Collections, tenant: str, entity_id: str, names: list[str], wanted: Wanted, most: int | None
+) -> tuple[dict[tuple[str, str | None], _Read], int]:
+    """By series what the log and at most so many of its buckets have; and how often rows had moved after that.
+
+    One command, whose parts MongoDB goes through in order: the number of moves is read last.
+    """
+    in_log: Document = {"_id": of_entity(entity_id)}
+    if wanted.attributes is not None:
+        in_log["r.a"] = {"$in": sorted(wanted.attributes)}
+    stages: list[Document] = [{"$match": in_log}]
+    condition = bucket_condition(wanted)
+    condition.pop("$or", None)
+    for series in names:
+        name, _, dataset_id = series.partition("\n")
+        of_series: list[Document] = [{"$match": {**condition, "e": entity_id, "a": name, "d": dataset_id or None}}]
+        if most is not None:
+            of_series += [{"$sort": {"w": -1 if wanted.latest else 1}}, {"$limit": most}]
+        stages.append({"$unionWith": {"coll": BUCKETS, "pipeline": of_series}})
+    moves = [{"$match": {"_id": entity_id}}, {"$project": {"moves": 1}}]
+    stages.append({"$unionWith": {"coll": ENTITIES, "pipeline": moves}})
+    found: dict[tuple[str, str | None], _Read] = {}
+    moved = 0
+    async for one in await collections.log(tenant).aggregate(stages, batchSize=_BATCH):
+        if "r" in one:
             for row in one["r"]:
                 if selects(wanted, row):
-                    found.setdefault((row["a"], row.get("d")), []).append(row)
-        for name in entity.get("series", ()):
-            await _packed(collections, tenant, entity["_id"], name, wanted, found)
-        rows: list[Row] = []
-        for series in found.values():
-            series.sort(key=lambda row: (moment(row, wanted.query.timeproperty), row["c"]))
-            if wanted.limit is not None:
-                series = series[-wanted.limit :] if wanted.latest else series[: wanted.limit]
-            rows += series
-        return rows
-
-    return await unmoved(collections, tenant, {entity["_id"]: entity.get("moves", 0)}, read)
-
-
-async def _packed(
-    collections: Collections, tenant: str, entity_id: str, series: str, wanted: Wanted, found: dict[Any, list[Row]]
-) -> None:
-    """Adds the rows of one series from its buckets, in order of days, until there are enough."""
-    name, _, dataset_id = series.partition("\n")
-    if (wanted.attributes is not None and name not in wanted.attributes) or (
-        wanted.datasets is not None and name != SCOPE and (dataset_id or "@none") not in wanted.datasets
-    ):
-        return
-    condition = {**bucket_condition(wanted), "e": entity_id, "a": name, "d": dataset_id or None}
-    condition.pop("$or", None)
-    by_day = wanted.query.timeproperty == "observedAt"
-    rows: list[Row] = []
-    day: int | None = None
-    # A few buckets at first where a few rows are asked for: most series need one or two.
-    size = 2 if wanted.limit is not None and wanted.limit <= _FEW else 100
-    cursor = collections.buckets(tenant).find(condition, batch_size=size).sort("w", -1 if wanted.latest else 1)
-    async with cursor:
-        async for bucket in cursor:
-            if by_day and wanted.limit is not None and len(rows) >= wanted.limit and bucket["w"] != day:
-                break
-            day = bucket["w"]
-            rows += [row for row in unpack(bucket) if wanted.query.includes(time_of(row, wanted.query.timeproperty))]
-    if rows:
-        found.setdefault((name, dataset_id or None), []).extend(rows)
+                    found.setdefault((row["a"], row.get("d")), _Read()).rows.append(row)
+        elif "t" in one:
+            read = found.setdefault((one["a"], one.get("d")), _Read())
+            if read.buckets == 0 or one["w"] != read.day:
+                read.day, read.before = one["w"], len(read.rows)
+            read.buckets += 1
+            read.rows += [row for row in unpack(one) if wanted.query.includes(time_of(row, wanted.query.timeproperty))]
+        else:
+            moved = one.get("moves", 0)
+    return found, moved
 
 
 async def present(collections: Collections, tenant: str, moves: Mapping[str, int], wanted: Wanted) -> set[str]:
@@ -154,7 +194,7 @@ async def present(collections: Collections, tenant: str, moves: Mapping[str, int
     inside: Document = {"w": {"$gte": first} if last is None else {"$gte": first, "$lte": last}}
     by_day = query.timeproperty == "observedAt"
 
-    async def read() -> set[str]:
+    async def read() -> tuple[set[str], dict[str, int]]:
         found: set[str] = set()
         log: Document = {"$or": [{"_id": of_entity(entity_id)} for entity_id in moves]}
         async for one in collections.log(tenant).find(log):
@@ -173,9 +213,10 @@ async def present(collections: Collections, tenant: str, moves: Mapping[str, int
             async for sums in collections.sums(tenant).find(others, {"e": 1, "w": 1, "p": 1, "i": 1, "u": 1}):
                 if not by_day or any(_overlaps(query, start, end) for start, _, end in spans(sums)):
                     found.add(sums["e"])
-        return found
+        after = collections.entities(tenant).find({"_id": {"$in": list(moves)}}, {"moves": 1}, batch_size=_BATCH)
+        return found, {one["_id"]: one.get("moves", 0) async for one in after}
 
-    return await unmoved(collections, tenant, moves, read)
+    return await unmoved(moves, read)
 
 
 def _overlaps(query: TemporalQuery, start: int, end: int) -> bool:
@@ -188,19 +229,15 @@ def _both(condition: Document, inside: Document) -> Document:
     return {"w": {**condition.get("w", {}), **inside["w"]}}
 
 
-async def unmoved(
-    collections: Collections, tenant: str, moves: Mapping[str, int], read: Callable[[], Awaitable[_T]]
-) -> _T:
+async def unmoved(moves: Mapping[str, int], read: Callable[[], Awaitable[tuple[_T, Mapping[str, int]]]]) -> _T:
     """What `read` gives when no rows of the entities moved from the log to the buckets meanwhile; else it reads again.
 
-    `moves` has the entities with how often rows of theirs had moved when they were found.
+    `moves` has the entities with how often rows of theirs had moved when they were found, and `read` tells it too, of
+    after it has read the others.
     """
-    entities = collections.entities(tenant)
-    before = dict(moves)
+    before = moves
     for _ in range(_RETRIES):
-        result = await read()
-        found = entities.find({"_id": {"$in": list(before)}}, {"moves": 1}, batch_size=len(before) + 1)
-        after = {one["_id"]: one.get("moves", 0) async for one in found}
+        result, after = await read()
         if all(after.get(entity_id, 0) == number for entity_id, number in before.items()):
             break
         before = {entity_id: after.get(entity_id, 0) for entity_id in before}

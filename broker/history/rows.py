@@ -124,6 +124,23 @@ def instance(one: Row, attribute: str) -> Document:
     return made
 
 
+def value_at(one: Row, timeproperty: str) -> Document:
+    """The row as a stored instance with no more than its value and one time, which is what pairs of them show."""
+    kind = KINDS[one["k"]]
+    made: Document = {"type": one["k"], kind.member: kind.null if "x" in one else one["v"]}
+    if "d" in one:
+        made["datasetId"] = one["d"]
+    if "x" in one:
+        made["deletedAt"] = instants.show_milliseconds(one["x"])
+    if timeproperty == "observedAt":
+        if "w" not in one:
+            made["observedAt"] = instants.show(one["t"])
+    elif timeproperty != "deletedAt":
+        at = one["c"] if timeproperty == "createdAt" else one.get("m", one["c"])
+        made[timeproperty] = instants.show_milliseconds(at)
+    return made
+
+
 def time_of(one: Row, timeproperty: str) -> int | None:
     """The microseconds of a time property of a row, None where it has none."""
     if timeproperty == "observedAt":

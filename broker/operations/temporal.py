@@ -155,6 +155,8 @@ def cut(found: Sequence[Found], ask: TemporalAsk, most: int) -> Cut | None:
     latest, named = ask.time.last_n is not None, ask.time.timeproperty
     ends: list[int] = []
     for one in found:
+        if len(one.rows) < most:
+            continue
         by_series: dict[tuple[str, str | None], list[int]] = {}
         for row in one.rows:
             by_series.setdefault((row["a"], row.get("d")), []).append(moment(row, named))

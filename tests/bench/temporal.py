@@ -1,16 +1,17 @@
 """`make bench-temporal`: how large the history is, how fast it is taken in and read, whatever its size.
 
-    python -m tests.bench.temporal [--instances 1700000] [--sparse]
+    python -m tests.bench.temporal [--instances 10000000] [--sparse]
 
 Entities of five numeric attributes with a value each 15 minutes for 31 days, as many as the number of instances gives,
-and one entity with a year of them. They come in as clients send them, a day of an entity in a request, and are read as
-clients ask; the recorder's own path is measured by `make bench` with and without BEFFROI_HISTORY. `--sparse` has a
-value each four hours instead.
+and one entity with a year of them. That one comes in as clients send it, a day in a request, and is what is read; the
+others are packed by the broker's own code without the requests, which would take an hour. The recorder's own path is
+measured by `make bench` with and without BEFFROI_HISTORY. `--sparse` has a value each four hours instead.
 """
 
 import argparse
 import asyncio
 import random
+import resource
 import statistics
 import tempfile
 import time
@@ -23,15 +24,23 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from broker.embedded import EmbeddedMongo
+from broker.history.collections import Collections
+from broker.history.packing import Packer
+from broker.history.rows import Row
+from broker.store.names import key
+from ngsi_ld.temporal import instants
 from tests.conftest import BEFFROI, free_port
 
 ATTRIBUTES = ("temperature", "relativeHumidity", "activePower", "illuminance", "noiseLevel")
+VOCABULARY = "https://uri.etsi.org/ngsi-ld/default-context/"
 DAYS = 31
 YEAR = 365
 START = datetime(2025, 1, 1, tzinfo=UTC)
-READERS = 8
+SENDERS = 8
+PACKERS = 4
 
 
 @dataclass(frozen=True)
@@ -42,22 +51,44 @@ class Day:
     day: int
     step: timedelta
 
-    def body(self) -> bytes:
-        """The EntityTemporal: values that wander as measured ones do, each with its unit."""
+    def values(self) -> Iterator[tuple[str, datetime, float]]:
+        """Values that wander as measured ones do."""
         values = random.Random(self.entity * 1000 + self.day)
-        attributes: dict[str, Any] = {}
         for number, name in enumerate(ATTRIBUTES):
-            level, instances = 20.0 + 7 * number, []
+            level = 20.0 + 7 * number
             moment = START + timedelta(days=self.day)
             for _ in range(timedelta(days=1) // self.step):
                 level += values.gauss(0, 0.3)
-                observed_at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-                instances.append(
-                    {"type": "Property", "value": round(level, 1), "unitCode": "CEL", "observedAt": observed_at}
-                )
+                yield name, moment, round(level, 1)
                 moment += self.step
-            attributes[name] = instances
+
+    def body(self) -> bytes:
+        """The EntityTemporal, each value with its unit."""
+        attributes: dict[str, list[Any]] = {name: [] for name in ATTRIBUTES}
+        for name, moment, value in self.values():
+            observed_at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+            one = {"type": "Property", "value": value, "unitCode": "CEL", "observedAt": observed_at}
+            attributes[name].append(one)
         return orjson.dumps({"id": entity_id(self.entity), "type": "Sensor", **attributes})
+
+    def rows(self) -> list[Row]:
+        """What the recorder makes of them when they come with up to a second's delay."""
+        late = random.Random(self.entity * 1000 + self.day)
+        rows = []
+        for number, (name, moment, value) in enumerate(self.values()):
+            at = instants.micros(moment)
+            created = at + late.randrange(1000) * 1000 + number % 1000
+            rows.append(
+                {
+                    "a": key(VOCABULARY + name),
+                    "k": "Property",
+                    "t": at,
+                    "c": created,
+                    "v": value,
+                    "h": {"unitCode": "CEL"},
+                }
+            )
+        return rows
 
 
 def entity_id(number: int) -> str:
@@ -65,30 +96,54 @@ def entity_id(number: int) -> str:
     return f"urn:ngsi-ld:Sensor:chalons-{number:05d}"
 
 
-def days(instances: int, step: timedelta) -> Iterator[Day]:
-    """What is loaded, in the order of time."""
-    each = len(ATTRIBUTES) * (timedelta(days=1) // step)
-    entities = max(1, (instances - YEAR * each) // (DAYS * each))
-    for day in range(YEAR):
-        yield from (Day(number, day, step) for number in range(1 + (entities if day < DAYS else 0)))
+def each(step: timedelta) -> int:
+    """Instances of a day of an entity."""
+    return len(ATTRIBUTES) * (timedelta(days=1) // step)
 
 
-async def loaded(session: aiohttp.ClientSession, url: str, instances: int, step: timedelta) -> tuple[int, float]:
-    """How many instances were taken in, and in how many seconds."""
-    waiting = days(instances, step)
-    number = 0
+async def sent(session: aiohttp.ClientSession, url: str, step: timedelta) -> tuple[int, float]:
+    """The year of entity 0 by the API: how many instances, and in how many seconds."""
+    waiting = iter([Day(0, day, step) for day in range(YEAR)])
     began = time.perf_counter()
 
     async def send() -> None:
-        nonlocal number
         for day in waiting:
             headers = {"Content-Type": "application/json"}
             async with session.post(f"{url}/temporal/entities", data=day.body(), headers=headers) as answer:
                 assert answer.status in (201, 204), await answer.text()
-            number += len(ATTRIBUTES) * (timedelta(days=1) // day.step)
 
-    await asyncio.gather(*(send() for _ in range(READERS)))
-    return number, time.perf_counter() - began
+    await asyncio.gather(*(send() for _ in range(SENDERS)))
+    return YEAR * each(step), time.perf_counter() - began
+
+
+async def packed(uri: str, entities: int, step: timedelta) -> tuple[int, float]:
+    """A month of all other entities, in the order of time: how many instances, and in how many seconds."""
+    waiting = (Day(number, day, step) for day in range(DAYS) for number in range(1, entities + 1))
+    began = time.perf_counter()
+    async with AsyncMongoClient[dict[str, Any]](uri, w="majority", journal=True) as client:
+        collections = Collections(client)
+        packer = Packer(collections, tenants)
+        moment = START.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        keys = [key(VOCABULARY + name) for name in ATTRIBUTES]
+        known = {"types": [f"{VOCABULARY}Sensor"], "series": keys, "createdAt": moment, "modifiedAt": moment}
+        documents = [{"_id": entity_id(number), **known} for number in range(1, entities + 1)]
+        await collections.entities("").insert_many(documents)
+
+        async def put(day: Day, session: AsyncClientSession) -> None:
+            await packer.merge("", entity_id(day.entity), day.rows(), session)
+
+        async def work() -> None:
+            async with client.start_session() as session:
+                for day in waiting:
+                    await session.with_transaction(lambda session, day=day: put(day, session))
+
+        await asyncio.gather(*(work() for _ in range(PACKERS)))
+    return DAYS * entities * each(step), time.perf_counter() - began
+
+
+async def tenants() -> list[str]:
+    """Of the packer, which is not asked to look for what waits."""
+    return [""]
 
 
 def between(first: int, last: int) -> str:
@@ -131,7 +186,7 @@ async def on_disk(uri: str) -> dict[str, int]:
     async with AsyncMongoClient[dict[str, Any]](uri) as client:
         await client.admin.command("fsync")
         sizes = {}
-        for name in ("history", "historyLog", "historyEntities"):
+        for name in ("history", "historyLog", "historySums", "historyEntities"):
             stages: list[dict[str, Any]] = [{"$collStats": {"storageStats": {}}}]
             async for one in await client.beffroi[name].aggregate(stages):
                 sizes[name] = one["storageStats"]["storageSize"] + one["storageStats"]["totalIndexSize"]
@@ -143,10 +198,11 @@ async def on_disk(uri: str) -> dict[str, int]:
 async def main() -> None:
     """Loads, measures, prints the table."""
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    arguments.add_argument("--instances", type=int, default=1_700_000)
+    arguments.add_argument("--instances", type=int, default=1_000_000)
     arguments.add_argument("--sparse", action="store_true")
     asked = arguments.parse_args()
     step = timedelta(hours=4) if asked.sparse else timedelta(minutes=15)
+    entities = max(100, (asked.instances - YEAR * each(step)) // (DAYS * each(step)))
     with tempfile.TemporaryDirectory(prefix="beffroi-bench-") as directory:
         async with EmbeddedMongo(directory, cache_gb=1) as uri, aiohttp.ClientSession() as session:
             port = free_port()
@@ -155,13 +211,20 @@ async def main() -> None:
             try:
                 await ready(session, port)
                 url = f"http://127.0.0.1:{port}/ngsi-ld/v1"
-                number, seconds = await loaded(session, url, asked.instances, step)
-                print(f"{number} instances in {seconds:.0f} s: {number / seconds:.0f}/s")
+                number = 0
+                for way, loading in (("sent", sent(session, url, step)), ("packed", packed(uri, entities, step))):
+                    more, seconds = await loading
+                    number += more
+                    print(f"{more} instances {way} in {seconds:.0f} s: {more / seconds:.0f}/s", flush=True)
+                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                print(
+                    f"{number} instances of {entities + 1} entities; at most {memory / 1000:.0f} MB of memory to load"
+                )
                 for name, size in (await on_disk(uri)).items():
                     print(f"{name:40s} {size / 1e6:8.1f} MB {size / number:6.1f} bytes an instance")
                 for name, what in READS.items():
                     milliseconds, size = await read(session, url, what)
-                    print(f"{name:40s} {milliseconds:8.1f} ms {size / 1000:8.1f} kB")
+                    print(f"{name:40s} {milliseconds:8.1f} ms {size / 1000:8.1f} kB", flush=True)
             finally:
                 process.terminate()
                 await process.wait()
