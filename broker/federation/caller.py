@@ -18,6 +18,7 @@ class Caller:
     `split`: whether an entity may be in parts at several sources (splitEntities).
     `attributes`: IRIs of those that the answer shows; None for all. Sources need not send others.
     `dataset_ids`: those that the request names; a source registered for others only is not asked (5.12).
+    `maps`: the EntityMaps that sources made for this request or an earlier one, by registration id (5.5.14).
     `warnings`: what sources did not do, by the time the operation is over: the values of NGSILD-Warning (6.3.17).
     """
 
@@ -31,6 +32,7 @@ class Caller:
     split: bool = False
     attributes: frozenset[str] | None = None
     dataset_ids: frozenset[str] = frozenset()
+    maps: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property

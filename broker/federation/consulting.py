@@ -54,6 +54,8 @@ class Consultation:
         refusals: frozenset[int] = frozenset(),
     ) -> Answer | None:
         """A good answer, or one with a status of `refusals`; None, with a warning unless it is a 404, for any other."""
+        if (known := self.caller.maps.get(registration.id)) is not None:
+            headers = {**(headers or {}), "NGSILD-EntityMap": known}
         try:
             answer = await self.remotes.ask(self.caller, registration, method, path, parameters, body, headers=headers)
         except Unanswered as failure:
@@ -69,6 +71,8 @@ class Consultation:
         if answer.status >= _FIRST_ERROR:
             self.warn(registration, ERROR, f"it answers {answer.status}{_detail(answer.body)}")
             return None
+        if (told := answer.headers.get("NGSILD-EntityMap")) is not None:
+            self.caller.maps[registration.id] = told
         return answer
 
     def entity(self, registration: Registration, body: Any, names: Names) -> Entity | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from broker.federation import asking, discovery
 from broker.federation.caller import Caller
 from broker.federation.consulting import NO_RESPONSE, Consultation
+from broker.federation.maps import HERE, mapping_streams
 from broker.federation.registry import Registry
 from broker.federation.remote import Remotes
 from broker.federation.streams import (
@@ -27,7 +28,7 @@ from broker.federation.streams import (
 from broker.store.catalogue import AttributeUse
 from broker.store.store import Position, Store
 from ngsi_ld.entity import Entity
-from ngsi_ld.errors import bad_request_data
+from ngsi_ld.errors import ErrorType, NgsiLdError, bad_request_data
 from ngsi_ld.merging import merged
 from ngsi_ld.query.matching import matches, unresolved
 from ngsi_ld.query.ordering import BY_ID
@@ -68,6 +69,10 @@ class Territory:
         self._consultation = Consultation(remotes, caller)
         self._most = most
         self._known: tuple[Query, list[Match]] | None = None
+        self.only: frozenset[str] | None = None
+        """The registrations that may be asked, by id; None for all that match. An EntityMap says which (5.7.1.4)."""
+        self.sources: list[str] = []
+        """After `get`: the ids of the registrations whose sources had the entity, and @none for this broker."""
 
     # One entity, and many by their ids ------------------------------------------------------------------------------
 
@@ -78,10 +83,14 @@ class Territory:
         )
         asked = [match for match in found if match.supports(asking.RETRIEVE) or asking.is_queried(match)]
         if not asked:
-            return await self._store.get(tenant, entity_id)
+            entity = await self._store.get(tenant, entity_id)
+            self.sources = [] if entity is None else [HERE]
+            return entity
         local, *remote = await asyncio.gather(
             self._store.get(tenant, entity_id), *[self._retrieved(match, entity_id) for match in asked]
         )
+        had = [match.registration.id for match, one in zip(asked, remote, strict=True) if one is not None]
+        self.sources = had if local is None else [HERE, *had]
         return self._merged(local, list(zip(asked, remote, strict=True)))
 
     async def get_many(self, tenant: str, entity_ids: Sequence[str]) -> Mapping[str, Entity]:
@@ -233,6 +242,38 @@ class Territory:
                 return len([1 async for _ in groups(streams, LARGEST_PAGE, ids_only=True)])
             except OutOfOrder as found:
                 unordered.add(str(found))
+
+    async def all(self, tenant: str, query: Query) -> AsyncIterator[Entity]:
+        """All that match at all sources together, in the order of ids; after a mishap some come again."""
+        while True:
+            try:
+                async for entity in self._entities(self._plan(query, None), tenant, LARGEST_PAGE):
+                    yield entity
+            except OutOfOrder as found:
+                unordered.add(str(found))
+            else:
+                return
+
+    async def candidates(self, tenant: str, query: Query, *, most: int) -> dict[str, list[str]]:
+        """The ids of what may match, in order, each with the sources that have it, as `sources` names them (5.14.4).
+
+        Sources that make EntityMaps of their own make one, which the caller then knows. TooManyResults beyond `most`.
+        """
+        while True:
+            plan = self._plan(query, None)
+            local = LocalStream(self._store, tenant, plan.local, self._caller.now)
+            streams = mapping_streams(self._consultation, plan.streams, plan.remote, self._most)
+            named = {id(local): HERE} | {id(stream): registration_id for registration_id, stream in streams}
+            found: dict[str, list[str]] = {}
+            try:
+                async for group in groups([local, *[one for _, one in streams]], LARGEST_PAGE, ids_only=True):
+                    found[group[0][1].id] = list(dict.fromkeys([named[id(stream)] for stream, _ in group]))
+                    if len(found) > most:
+                        raise NgsiLdError(ErrorType.TOO_MANY_RESULTS, f"more than {most} entities: narrow the query")
+            except OutOfOrder as out_of_order:
+                unordered.add(str(out_of_order))
+            else:
+                return found
 
     async def _page(self, plan: _Plan, tenant: str, limit: int, offset: int, after: Position | None) -> list[Entity]:
         found: list[Entity] = []
@@ -391,6 +432,8 @@ class Territory:
         else:
             found = self._registry.matching(caller.tenant, wanted, caller.now, caller.via)
             looping = self._registry.looping(caller.tenant, wanted, caller.now, caller.via)
+        if self.only is not None:
+            found = [match for match in found if match.registration.id in self.only]
         for match in looping:
             self._consultation.warn(match.registration, NO_RESPONSE, "a loop: the request has come through it already")
         return found

@@ -127,6 +127,12 @@ class MongoStore:
 
         return await self._pages.answer((tenant, query, limit, offset, after), page)
 
+    async def ids(self, tenant: str, query: Query, *, now: str, most: int) -> list[str]:
+        """See `Store`."""
+        database = await self._database(tenant)
+        with self._asking(self._limits.query_seconds):
+            return await queries.ids(database[ENTITIES], query, now=now, most=most)
+
     async def count(self, tenant: str, query: Query, *, now: str) -> int:
         """See `Store`."""
         database = await self._database(tenant)

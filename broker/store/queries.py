@@ -30,6 +30,7 @@ Entities = AsyncCollection[dict[str, Any]]
 CREATION_ORDER = [("createdAt", ASCENDING), ("_id", ASCENDING)]
 
 _LARGEST_BATCH = 1000
+_ORDERED_BATCH = 5000
 _FEW_DOUBTS = 200
 _MOST_ORDERED = 100_000
 _MOST_KEYS = 20_000
@@ -69,6 +70,26 @@ async def page(
         condition = {"$and": [_later(after), condition]}
     found = entities.find(condition, sort=CREATION_ORDER, skip=offset, limit=limit, batch_size=limit)
     return [documents.entity(stored) for stored in await found.to_list()]
+
+
+async def ids(entities: Entities, query: Query, *, now: str, most: int) -> list[str]:
+    """The ids of all entities that it selects, in their order; TooManyResults beyond `most`."""
+    asked = mongo_filter(query, now)
+    if asked.doubt is None and query.ordering is None:
+        sort = CREATION_ORDER
+        found = [one["_id"] async for one in entities.find(asked.mongo, {"_id": 1}, sort=sort, limit=most + 1)]
+    elif query.ordering is None:
+        found = [one.id async for batch in _tested(entities, query, asked.mongo, now, _LARGEST_BATCH) for one in batch]
+    else:
+        found = []
+        while len(found) <= most:
+            batch = await page(entities, query, now=now, limit=_ORDERED_BATCH, offset=len(found))
+            found += [one.id for one in batch]
+            if len(batch) < _ORDERED_BATCH:
+                break
+    if len(found) > most:
+        raise NgsiLdError(ErrorType.TOO_MANY_RESULTS, f"more than {most} entities match: narrow the query")
+    return found
 
 
 async def count(entities: Entities, query: Query, *, now: str) -> int:

@@ -137,6 +137,10 @@ class Store(Reading, Protocol):
     replica set, and is seen by every call that starts after.
     """
 
+    async def ids(self, tenant: str, query: "Query", *, now: str, most: int) -> list[str]:
+        """The ids of all that match, in the order of `find`; TooManyResults beyond `most`."""
+        ...
+
     async def mutate(self, tenant: str, entity_id: str, mutation: Mutation) -> Written:
         """Apply `mutation`; raises what it raises. A tenant is created if an entity is."""
         ...
