@@ -6,11 +6,15 @@ FastAPI has the documentation, the health checks, the metrics and the territory'
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import fastapi_offline
 import orjson
 from fastapi import FastAPI, Response
-from fastapi.responses import RedirectResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import data_models
@@ -24,6 +28,7 @@ from broker.services import Services, serving
 from broker.settings import Settings
 
 _PREFIX = f"{ROOT}/"
+_PAGES = "/docs/pages"
 
 
 class Application(FastAPI):
@@ -60,7 +65,19 @@ def application(settings: Settings) -> Application:
             await services.snapshots.start(QueryReader(services))
             yield
 
-    app = Application(title="Beffroi", version=version(), lifespan=lifespan, redoc_url=None)
+    app = Application(title="Beffroi", version=version(), lifespan=lifespan, docs_url=None, redoc_url=None)
+    # From here and not from elsewhere in the internet, which many a municipality's servers do not reach.
+    app.mount(_PAGES, StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Beffroi",
+            swagger_js_url=f"{_PAGES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_PAGES}/swagger-ui.css",
+            swagger_favicon_url=f"{_PAGES}/favicon.png",
+        )
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

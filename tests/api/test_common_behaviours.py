@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+import aiohttp
 import pytest
 
 LAMP = "urn:ngsi-ld:Lamp:1"
@@ -251,3 +252,15 @@ async def test_format_goes_before_options(api):
     body = {"name": {"type": "Property", "value": "A"}}
     assert (await api.patch(f"/entities/{LAMP}", body, format="normalized", options="keyValues")).status == 204
     assert (await api.get(f"/entities/{LAMP}", format="keyValues", pick="name")).json == {"name": "A"}
+
+
+async def test_the_documentation_needs_nothing_from_the_internet(broker):
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{broker.url}/docs") as answer:
+            page = await answer.text()
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert loaded
+        for url in loaded:
+            assert url.startswith("/")
+            async with session.get(broker.url + url) as answer:
+                assert answer.status == 200
