@@ -82,7 +82,7 @@ RESOURCES = (
                 _set,
                 _PARAMETERS | {"observedAt"},
                 (JSON,),
-                statuses=(204,),
+                statuses=(204, 207),
                 schema="Value",
             ),
         },

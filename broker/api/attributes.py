@@ -189,10 +189,10 @@ RESOURCES = (
                 schema="AttributeFragment",
             ),
             "PUT": Endpoint(
-                "Replace Attribute", "5.6.19", _replace, _PARAMETERS, JSON_BODY, statuses=(204,), schema="Attribute"
+                "Replace Attribute", "5.6.19", _replace, _PARAMETERS, JSON_BODY, statuses=(204, 207), schema="Attribute"
             ),
             "DELETE": Endpoint(
-                "Delete Attribute", "5.6.5", _delete, _PARAMETERS | {"datasetId", "deleteAll"}, statuses=(204,)
+                "Delete Attribute", "5.6.5", _delete, _PARAMETERS | {"datasetId", "deleteAll"}, statuses=(204, 207)
             ),
         },
     ),

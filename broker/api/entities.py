@@ -185,7 +185,7 @@ RESOURCES = (
         "Entities",
         {
             "POST": Endpoint(
-                "Create Entity", "5.6.1", _create, frozenset({"local"}), JSON_BODY, statuses=(201,), schema="Entity"
+                "Create Entity", "5.6.1", _create, frozenset({"local"}), JSON_BODY, statuses=(201, 207), schema="Entity"
             ),
             "GET": Endpoint(
                 "Query Entities",
@@ -224,7 +224,7 @@ RESOURCES = (
                 _replace,
                 frozenset({"type", "local"}),
                 JSON_BODY,
-                statuses=(204,),
+                statuses=(204, 207),
                 schema="Entity",
             ),
             "PATCH": Endpoint(
@@ -233,11 +233,11 @@ RESOURCES = (
                 _merge,
                 frozenset({"type", "local", "format", "options", "lang", "observedAt"}),
                 PATCH_BODY,
-                statuses=(204,),
+                statuses=(204, 207),
                 schema="EntityFragment",
                 options=_SIMPLIFIED,
             ),
-            "DELETE": Endpoint("Delete Entity", "5.6.6", _delete, frozenset({"type", "local"}), statuses=(204,)),
+            "DELETE": Endpoint("Delete Entity", "5.6.6", _delete, frozenset({"type", "local"}), statuses=(204, 207)),
         },
     ),
 )

@@ -25,9 +25,6 @@ from ngsi_ld.registration.registration import Registration
 
 Subject = TypeVar("Subject", bound=Entity | Fragment)
 
-_AT_ONCE = 16
-"""Requests for single entities that one batch has under way at one source."""
-
 _EXISTS = 409
 
 
@@ -155,7 +152,8 @@ class Batches:
         turns: dict[str, list[_Item]] = {}
         for item in items:
             turns.setdefault(item.id, []).append(item)
-        limit = asyncio.Semaphore(_AT_ONCE)
+        # Those that wait for others of the same batch do not use up the time that the source has.
+        limit = asyncio.Semaphore(self._writes.at_once)
 
         async def in_turn(same: list[_Item]) -> list[tuple[str, Leg, bool]]:
             async with limit:

@@ -81,6 +81,11 @@ class Remotes:
         self._session: aiohttp.ClientSession | None = None
         self.statistics = Statistics(client)
 
+    @property
+    def at_once(self) -> int:
+        """How many requests one source answers at a time; others wait."""
+        return self._settings.federation_connections
+
     async def close(self) -> None:
         """Closes connections and writes what was counted."""
         if self._session is not None:

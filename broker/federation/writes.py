@@ -97,6 +97,11 @@ class Writes:
         self._registry = registry
         self._remotes = remotes
 
+    @property
+    def at_once(self) -> int:
+        """How many requests one source answers at a time."""
+        return self._remotes.at_once
+
     async def write(
         self,
         caller: Caller,
