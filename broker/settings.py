@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         5.0, gt=0, description="Seconds for which it is left alone if its registration says none."
     )
     federation_answer_size: int = Field(
-        32 * 1024 * 1024, gt=0, description="Largest answer in bytes that is taken from a context source."
+        16 * 1024 * 1024, gt=0, description="Largest answer in bytes that is taken from a context source."
     )
     federation_entities: int = Field(
         10_000, gt=0, description="Most entities that are collected from context sources to answer one request."

@@ -31,7 +31,7 @@ async def every_page(client, limit, **parameters):
 
 @pytest.fixture
 async def spread(tenant, register):
-    """A front and three sources with a hundred entities, a third of them at several places; one source is an old one."""
+    """A front and three sources with a hundred entities, many of them at several places; one source is an old one."""
     front, *sources = [await tenant(name) for name in ("front", "one", "two", "old")]
     chance = random.Random(1)
     places = [front, *sources]
