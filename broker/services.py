@@ -14,6 +14,7 @@ from broker.changelog.log import ChangeLog, Consumer
 from broker.contexts import Contexts, ContextSettings
 from broker.federation.copies import Copies
 from broker.federation.documents import REGISTRATIONS
+from broker.federation.expiry import Expiry
 from broker.federation.registry import Registry
 from broker.federation.remote import Remotes
 from broker.history.collections import Collections
@@ -26,6 +27,7 @@ from broker.history.retention import parse_retention
 from broker.history.sweeping import Retention
 from broker.installation import drawn_alias
 from broker.notifications import metrics
+from broker.notifications.commands import COMMANDS
 from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.events import Keeping
 from broker.notifications.forwarded import FORWARDED, Forwarding
@@ -35,7 +37,7 @@ from broker.notifications.streams import Streams
 from broker.operations.registrations import Registrations
 from broker.operations.snapshots import Limits as SnapshotLimits
 from broker.operations.snapshots import Snapshots
-from broker.operations.subscriptions import Subscriptions
+from broker.operations.subscriptions import REGISTRATION_SUBSCRIPTIONS, SUBSCRIPTIONS, Subscriptions
 from broker.settings import Settings
 from broker.snapshots.directory import Directory
 from broker.snapshots.notices import Notices
@@ -63,6 +65,7 @@ class Services:
     remotes: Remotes
     registry: Registry
     registrations: Registrations
+    registration_subscriptions: Subscriptions
     forwarding: Forwarding
     history: History | None = None
     """The temporal evolution of entities; None where none is recorded."""
@@ -95,8 +98,8 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stream_client = _client(settings, document_class=RawBSONDocument)
         stack.push_async_callback(stream_client.close)
         copies = Copies(mongo, contexts, remotes, settings)
-        consumers: list[Consumer] = [notifier, copies]
-        watched = ["subscriptions", REGISTRATIONS, "notificationCommands", FORWARDED]
+        consumers: list[Consumer] = [notifier, copies, Expiry(mongo)]
+        watched = [SUBSCRIPTIONS, REGISTRATIONS, REGISTRATION_SUBSCRIPTIONS, COMMANDS, FORWARDED]
         collections = Collections(mongo)
         retention = Retention(collections, parse_retention(settings.retention))
         packer = Packer(collections, store.tenants, retention)
@@ -123,7 +126,18 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         metrics.watch(lambda: notifier.backlog, lambda: changes.following, lambda: changes.lag)
         # Before the first write is accepted: from here on the log misses none.
         await changes.start()
-        subscriptions = Subscriptions(mongo, store, contexts, endpoints, create_tenants=settings.tenant_creation)
+        subscriptions, registration_subscriptions = (
+            Subscriptions(
+                mongo,
+                store,
+                contexts,
+                endpoints,
+                create_tenants=settings.tenant_creation,
+                to_registrations=to_registrations,
+                count_up=notifier.count_up,
+            )
+            for to_registrations in (False, True)
+        )
         streams = Streams(mongo, changes, keeping, settings.events_streams)
         stack.push_async_callback(streams.close)
         registry = Registry(mongo)
@@ -154,6 +168,7 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
             remotes=remotes,
             registry=registry,
             registrations=registrations,
+            registration_subscriptions=registration_subscriptions,
             forwarding=Forwarding(mongo),
             history=history,
         )

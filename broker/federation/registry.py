@@ -86,9 +86,13 @@ class Registry:
 
         `via`: aliases of the brokers that the operation has come through, which are not asked again (4.3.6.4).
         """
+        return self.matching_any(tenant, (wanted,), now, via)
+
+    def matching_any(self, tenant: str, wanted: Sequence[Wanted], now: str, via: Sequence[str] = ()) -> list[Match]:
+        """The same for what is about several selections of entities: what matches any of them, united."""
         if tenant not in self._tenants:
             return []
-        matches = self._tenants[tenant].find(wanted, now)
+        matches = self._tenants[tenant].find_any(wanted, now)
         return [match for match in matches if match.registration.alias not in via] if via else matches
 
     def looping(self, tenant: str, wanted: Wanted, now: str, via: Sequence[str]) -> list[Match]:
@@ -96,19 +100,6 @@ class Registry:
         if tenant not in self._tenants or not via:
             return []
         return [match for match in self._tenants[tenant].find(wanted, now) if match.registration.alias in via]
-
-    def matching_any(self, tenant: str, wanted: Sequence[Wanted], now: str, via: Sequence[str] = ()) -> list[Match]:
-        """The same for what is about several selections of entities: what matches any of them, united."""
-        if len(wanted) == 1:
-            return self.matching(tenant, wanted[0], now, via)
-        found: dict[str, Match] = {}
-        for one in wanted:
-            for match in self.matching(tenant, one, now, via):
-                known = found.get(match.registration.id)
-                found[match.registration.id] = match if known is None else known.united(match)
-        return sorted(
-            found.values(), key=lambda match: (self.times(tenant, match.registration.id)[0], match.registration.id)
-        )
 
     def version(self, tenant: str, registration_id: str) -> int:
         """The latest version that is known of a registration, which may have been deleted; -1 for none."""

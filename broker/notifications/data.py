@@ -1,13 +1,13 @@
 """The data of a notification as JSON: entities as their subscription wants to see them, with those they lead to."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import orjson
 
 from broker.notifications.registry import Registered
 from broker.operations.linked import with_linked
-from broker.store.store import Store
+from broker.store.store import Position, Store
 from ngsi_ld.changes import AttributeChange
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import NgsiLdError
@@ -18,6 +18,7 @@ from ngsi_ld.notification import changed_entity, shown, shown_deleted
 logger = logging.getLogger(__name__)
 
 _MOST_LINKS = 1000
+_PAGE = 100
 
 
 async def of_change(
@@ -49,3 +50,16 @@ async def of_entities(one: Registered, entities: Sequence[Entity], names: Names,
             logger.warning("a notification of %s goes without linked entities: %s", subscription.id, error.detail)
     rendered = [made for node in nodes if (made := shown(subscription, node, names, at))]
     return orjson.dumps(rendered)[1:-1]
+
+
+async def pages(one: Registered, names: Names, at: str, store: Store) -> AsyncIterator[bytes]:
+    """All entities that match a subscription, so many at a time as elements of an array; none where none match."""
+    after: Position | None = None
+    while True:
+        entities = await store.find(one.tenant, one.subscription.query, now=at, limit=_PAGE, after=after)
+        data = await of_entities(one, entities, names, at, store)
+        if data:
+            yield data
+        if len(entities) < _PAGE:
+            break
+        after = Position.after(entities[-1])

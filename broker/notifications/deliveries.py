@@ -73,7 +73,7 @@ class Deliveries:
                 await self._flusher
             self._flusher = None
         with contextlib.suppress(PyMongoError):
-            await self._flush()
+            await self.flush()
 
     def succeeded(self, tenant: str, subscription: str) -> None:
         """A notification was delivered just now."""
@@ -116,12 +116,13 @@ class Deliveries:
             await self._dirty.wait()
             self._dirty.clear()
             try:
-                await self._flush()
+                await self.flush()
             except PyMongoError as error:
                 logger.warning("the counts of notifications cannot be written now: %s", error)
             await asyncio.sleep(_FLUSH_SECONDS)
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Writes what has been counted, for someone who wants to read it now."""
         if not self._pending:
             return
         pending, self._pending = self._pending, {}

@@ -1,7 +1,7 @@
 """What is to be sent, written down before anyone tries to send it.
 
     notifications   {_id: key, n: order, t: tenant, s: subscription, e: entity, ts: cluster time, at: Date,
-                     f: media type, c: @context URL, d: the entities as JSON}
+                     f: media type, c: @context URL, d: the entities as JSON, r: reason?}
     deadLetters     the same, with gaveUp: Date and reason
 
 The key is made of the subscription and the change, so a change that is handed over again after a crash is not doubled,
@@ -42,7 +42,10 @@ _SURE = WriteConcern(w="majority", j=True)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One notification to be sent. `data` is the JSON of its entities, separated by commas; `order` grows with time."""
+    """One notification to be sent. `data` is the JSON of its entities, separated by commas; `order` grows with time.
+
+    `reason` is the triggerReason of a notification of registrations (5.3.2); empty for one of entities.
+    """
 
     key: bytes
     order: int
@@ -54,6 +57,7 @@ class Entry:
     accept: str
     context: str
     data: bytes
+    reason: str = ""
 
     @property
     def id(self) -> str:
@@ -178,7 +182,7 @@ async def _insert(
 
 def entry_document(entry: Entry) -> Document:
     """What is stored of an entry."""
-    return {
+    document = {
         "_id": entry.key,
         "n": entry.order,
         "t": entry.tenant,
@@ -190,6 +194,7 @@ def entry_document(entry: Entry) -> Document:
         "c": entry.context,
         "d": entry.data,
     }
+    return {**document, "r": entry.reason} if entry.reason else document
 
 
 def entry_of(document: Document) -> Entry:
@@ -205,4 +210,5 @@ def entry_of(document: Document) -> Entry:
         accept=document["f"],
         context=document["c"],
         data=document["d"],
+        reason=document.get("r", ""),
     )

@@ -1,4 +1,4 @@
-"""The subscriptions as they were at a position of the change log.
+"""Subscriptions and registrations as they were at a position of the change log.
 
 They are read as they are now; what the log has changed since then is taken back with the image before its first
 change. From there the log itself brings them forward: no change is matched by a subscription that came after it.
@@ -11,26 +11,25 @@ from pymongo import AsyncMongoClient
 from broker.changelog.changes import Document, DocumentChange
 from broker.changelog.position import Position, now
 from broker.changelog.stream import decode, open_stream, token_time
-from broker.operations.subscriptions import SUBSCRIPTIONS
 from broker.store.tenants import tenant_of
 
 Key = tuple[str, str]
-"""Tenant and subscription id."""
+"""Tenant and id."""
 
 _WAIT_MILLISECONDS = 20
 
 
-async def subscriptions_at(client: AsyncMongoClient[Any], position: Position) -> dict[Key, Document]:
-    """The stored documents of all tenants at the position."""
+async def documents_at(client: AsyncMongoClient[Any], collection: str, position: Position) -> dict[Key, Document]:
+    """The documents of a collection of all tenants at the position."""
     documents: dict[Key, Document] = {}
     for name in await client.list_database_names():
         tenant = tenant_of(name)
         if tenant is not None:
-            async for document in client[name][SUBSCRIPTIONS].find():
+            async for document in client[name][collection].find():
                 documents[tenant, document["_id"]] = document
     until = await now(client)
     seen: set[Key] = set()
-    stream = await open_stream(client, [SUBSCRIPTIONS], position, wait_milliseconds=_WAIT_MILLISECONDS)
+    stream = await open_stream(client, [collection], position, wait_milliseconds=_WAIT_MILLISECONDS)
     async with stream:
         while stream.alive:
             event = await stream.try_next()

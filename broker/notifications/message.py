@@ -68,13 +68,24 @@ def headers(endpoint: Endpoint, place: Place, accept: str, context: str) -> dict
 
 
 def body(
-    endpoint: Endpoint, identifier: str, subscription: str, notified_at: str, accept: str, context: str, data: bytes
+    endpoint: Endpoint,
+    identifier: str,
+    subscription: str,
+    notified_at: str,
+    accept: str,
+    context: str,
+    data: bytes,
+    reason: str = "",
 ) -> bytes:
-    """The Notification; `data` is its entities or features as JSON, separated by commas."""
+    """The Notification; `data` is its entities or features as JSON, separated by commas.
+
+    With a `reason` it is a ContextSourceNotification, and `data` are registrations (5.3.2).
+    """
     in_body = b',"@context":' + orjson.dumps(context) if context_in_body(endpoint, accept) else b""
-    start = orjson.dumps(
-        {"id": identifier, "type": "Notification", "subscriptionId": subscription, "notifiedAt": notified_at}
-    )
+    members = {"id": identifier, "type": "Notification", "subscriptionId": subscription, "notifiedAt": notified_at}
+    if reason:
+        members |= {"type": "ContextSourceNotification", "triggerReason": reason}
+    start = orjson.dumps(members)
     if accept == GEO_JSON:
         return b'%b,"data":{"type":"FeatureCollection","features":[%b]%b}}' % (start[:-1], data, in_body)
     return b'%b,"data":[%b]%b}' % (start[:-1], data, in_body)

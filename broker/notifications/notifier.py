@@ -7,7 +7,7 @@ journal, in one write for many; then to the outboxes. It returns from a batch wh
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,22 +16,30 @@ from pymongo import AsyncMongoClient
 
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped, EntityChange
 from broker.changelog.position import Lease, Position
+from broker.clock import now as clock
 from broker.contexts import Contexts
+from broker.federation.documents import REGISTRATIONS
 from broker.notifications.commands import COMMANDS, DROP, FOLLOW, REPLAY
-from broker.notifications.data import of_change
+from broker.notifications.data import of_change, pages
 from broker.notifications.deliveries import Deliveries
 from broker.notifications.endpoints import EVENTS_SCHEME, EndpointPolicy
 from broker.notifications.events import Events, Keeping
 from broker.notifications.forwarded import FORWARDED
 from broker.notifications.journal import Entry, Journal, entry_key
-from broker.notifications.loading import subscriptions_at
+from broker.notifications.loading import documents_at
 from broker.notifications.matching import selected, triggered
 from broker.notifications.outbox import Policy
 from broker.notifications.periodic import Periodic
 from broker.notifications.post_office import PostOffice
+from broker.notifications.registrations import Notice, RegistrationNotices
 from broker.notifications.registry import Registered, Registry, registered
 from broker.notifications.senders import senders
-from broker.operations.subscriptions import SUBSCRIPTIONS, subscription_of
+from broker.operations.subscriptions import (
+    REGISTRATION_SUBSCRIPTIONS,
+    SUBSCRIPTIONS,
+    delivery_key,
+    subscription_of,
+)
 from broker.snapshots.directory import Directory
 from broker.snapshots.records import Records
 from broker.store.store import Store
@@ -40,6 +48,7 @@ from ngsi_ld.context import CORE
 from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.expiry import alive
+from ngsi_ld.registration.subscribing import TriggerReason
 from ngsi_ld.subscription import Status, Subscription
 
 logger = logging.getLogger(__name__)
@@ -87,7 +96,11 @@ class Notifier:
         self._post_office = PostOffice(
             self._journal, self._deliveries, self._senders, self._subscription, policy, self._directory.place
         )
-        self._periodic = Periodic(store, self._send, self._next_order, self._names)
+        self._periodic = Periodic(self._pages, self._send, self._next_order, _key)
+        self._notices = RegistrationNotices()
+        self._notice_period = Periodic(
+            self._notice_pages, self._send, self._next_order, _notice_key, TriggerReason.NEWLY_MATCHING.value
+        )
         self._policy = policy
         self._lease: Lease | None = None
         self._replays: set[asyncio.Task[None]] = set()
@@ -99,25 +112,34 @@ class Notifier:
         """How many notifications wait to be sent."""
         return self._post_office.backlog
 
+    async def count_up(self) -> None:
+        """Writes down what became of notifications until now, where this process sends them."""
+        await self._deliveries.flush()
+
     async def begin(self, position: Position, lease: Lease) -> None:
         """See `Consumer`."""
         self._lease = lease
         self._order = lease.term * _ORDERS_PER_TERM
         self._registry.clear()
-        for (tenant, _), document in (await subscriptions_at(self._client, position)).items():
+        for (tenant, _), document in (await documents_at(self._client, SUBSCRIPTIONS, position)).items():
             await self._directory.learn(tenant)
             self._register(tenant, document)
-        await asyncio.gather(*[self._refresh(one) for one in self._registry])
+        for (tenant, _), document in (await self._notices.begin(self._client, position)).items():
+            self._register_notices(tenant, document)
+        await asyncio.gather(*[self._refresh(one) for one in (*self._registry, *self._notices)])
         await self._journal.begin(lease)
         await self._events.begin()
         self._deliveries.begin()
         await self._post_office.begin(lease)
         for one in self._registry:
             self._periodic.put(one)
+        for one in self._notices:
+            self._notice_period.put(one)
 
     async def end(self) -> None:
         """See `Consumer`."""
         await self._periodic.end()
+        await self._notice_period.end()
         await self._post_office.end()
         await self._deliveries.end()
         await self._events.end()
@@ -145,11 +167,9 @@ class Notifier:
                 await self._send(entries)
                 entries = []
             if isinstance(change, DocumentChange):
-                await self._document_changed(change)
-            elif isinstance(change, Dropped) and change.collection in (None, SUBSCRIPTIONS):
-                for one in self._registry:
-                    if one.tenant == change.tenant:
-                        await self._forget(one.tenant, one.subscription.id)
+                entries += await self._document_changed(change)
+            elif isinstance(change, Dropped):
+                await self._dropped(change)
         if entries:
             await self._send(entries)
 
@@ -171,6 +191,9 @@ class Notifier:
             return await self._entries(change)
         if isinstance(change, DocumentChange) and change.collection == FORWARDED:
             return self._forwarded(change)
+        if isinstance(change, DocumentChange) and change.collection == REGISTRATIONS:
+            notices = self._notices.of_change(change, clock(), self._names)
+            return [self._notice(notice, change.cluster_time) for notice in notices]
         return None
 
     def _forwarded(self, change: DocumentChange) -> list[Entry]:
@@ -237,9 +260,25 @@ class Notifier:
             data,
         )
 
+    def _notice(self, notice: Notice, cluster_time: Timestamp) -> Entry:
+        one, key = notice.one, _notice_key(notice.one)
+        return Entry(
+            entry_key(one.tenant, key, notice.about, cluster_time),
+            self._next_order(),
+            one.tenant,
+            key,
+            notice.about,
+            cluster_time,
+            datetime.now(UTC),
+            one.subscription.endpoint.accept,
+            one.subscription.context,
+            notice.data,
+            notice.reason.value,
+        )
+
     async def _obey(self, command: Document) -> None:
         tenant, subscription_id = command["t"], command["s"]
-        if self._registry.get(tenant, subscription_id) is None:
+        if self._subscription(tenant, subscription_id) is None:
             return
         if command["command"] == FOLLOW:
             self._events.follow(tenant, subscription_id)
@@ -262,11 +301,17 @@ class Notifier:
             for entry in revived:
                 self._post_office.push(entry)
 
-    async def _document_changed(self, change: DocumentChange) -> None:
+    async def _document_changed(self, change: DocumentChange) -> list[Entry]:
+        """Takes account of it; gives what is to be told because of it."""
+        if change.collection == REGISTRATION_SUBSCRIPTIONS:
+            return await self._notices_changed(change)
         if change.collection == COMMANDS and change.after is not None:
             await self._obey(change.after)
-        if change.collection != SUBSCRIPTIONS:
-            return
+        elif change.collection == SUBSCRIPTIONS:
+            await self._subscription_changed(change)
+        return []
+
+    async def _subscription_changed(self, change: DocumentChange) -> None:
         if change.after is None:
             await self._forget(change.tenant, change.id)
         else:
@@ -277,6 +322,60 @@ class Notifier:
             if one is not None:
                 self._periodic.put(one)
             self._post_office.changed(change.tenant, change.id)
+
+    async def _notices_changed(self, change: DocumentChange) -> list[Entry]:
+        """A subscription to registrations begins, and begins anew when it is changed, with all that match (5.11.7)."""
+        key = delivery_key(change.id, to_registrations=True)
+        if change.after is None:
+            await self._forget_notices(change.tenant, change.id)
+            return []
+        one = self._register_notices(change.tenant, change.after)
+        if one is None:
+            return []
+        if self._contexts.known(*self._context(one)) is None:
+            await self._refresh(one)
+        self._notice_period.put(one)
+        self._post_office.changed(change.tenant, key)
+        notices = self._notices.of_all(one, clock(), self._names)
+        return [self._notice(notice, change.cluster_time) for notice in notices]
+
+    async def _forget_notices(self, tenant: str, subscription_id: str) -> None:
+        self._notices.unsubscribe(tenant, subscription_id)
+        self._notice_period.remove(tenant, subscription_id)
+        await self._post_office.forget(tenant, delivery_key(subscription_id, to_registrations=True))
+
+    async def _dropped(self, change: Dropped) -> None:
+        if change.collection in (None, SUBSCRIPTIONS):
+            for one in self._registry:
+                if one.tenant == change.tenant:
+                    await self._forget(one.tenant, one.subscription.id)
+        if change.collection in (None, REGISTRATIONS):
+            self._notices.drop(change.tenant)
+        if change.collection in (None, REGISTRATION_SUBSCRIPTIONS):
+            for one in self._notices:
+                if one.tenant == change.tenant:
+                    await self._forget_notices(one.tenant, one.subscription.id)
+
+    async def _pages(self, one: Registered, at: str) -> AsyncIterator[bytes]:
+        async for page in pages(one, self._names(one), at, self._store):
+            yield page
+
+    async def _notice_pages(self, one: Registered, at: str) -> AsyncIterator[bytes]:
+        for notice in self._notices.of_all(one, at, self._names):
+            yield notice.data
+
+    def _register_notices(self, tenant: str, document: Document) -> Registered | None:
+        try:
+            subscription = subscription_of(document)
+        except (NgsiLdError, KeyError, TypeError, ValueError):
+            logger.exception("subscription %s of tenant %r cannot be read and is not served", document["_id"], tenant)
+            self._notices.unsubscribe(tenant, document["_id"])
+            self._notice_period.remove(tenant, document["_id"])
+            return None
+        names = self._contexts.known(tenant, subscription.context) or CORE
+        one = registered(tenant, subscription, document["createdAt"], names)
+        self._notices.subscribe(one)
+        return one
 
     async def _forget(self, tenant: str, subscription_id: str) -> None:
         self._registry.remove(tenant, subscription_id)
@@ -298,8 +397,13 @@ class Notifier:
         self._events.always(tenant, subscription.id, wanted=subscription.endpoint.uri.startswith(EVENTS_SCHEME))
         return one
 
-    def _subscription(self, tenant: str, subscription_id: str) -> Subscription | None:
-        one = self._registry.get(tenant, subscription_id)
+    def _subscription(self, tenant: str, key: str) -> Subscription | None:
+        """The subscription, of either kind, that the journal calls so."""
+        prefix = delivery_key("", to_registrations=True)
+        if key.startswith(prefix):
+            one = self._notices.get(tenant, key.removeprefix(prefix))
+        else:
+            one = self._registry.get(tenant, key)
         return one.subscription if one is not None else None
 
     def _names(self, one: Registered) -> Any:
@@ -325,3 +429,11 @@ class Notifier:
                 one.names = await self._contexts.resolve(one.tenant, one.subscription.context)
             except NgsiLdError as error:
                 logger.warning("the @context of %s cannot be had: %s", one.subscription.id, error.detail)
+
+
+def _key(one: Registered) -> str:
+    return delivery_key(one.subscription.id, to_registrations=False)
+
+
+def _notice_key(one: Registered) -> str:
+    return delivery_key(one.subscription.id, to_registrations=True)

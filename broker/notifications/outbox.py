@@ -207,8 +207,8 @@ class Outbox:
         head = next(iter(self._next.values()))
         entries = [head]
         if _merges(subscription):
-            entries = [one for one in self._next.values() if (one.accept, one.context) == (head.accept, head.context)]
-        outcome = await self._post.deliver(self._message(subscription.endpoint, entries))
+            entries = [one for one in self._next.values() if _alike(one, head)]
+        outcome = await self._post.deliver(self._message(subscription, entries))
         if outcome.delivered:
             self._failures = 0
             self._deliveries.succeeded(self._tenant, self._id)
@@ -224,19 +224,20 @@ class Outbox:
             return subscription.is_active
         return subscription.status(format_date_time(datetime.now(UTC))) is Status.ACTIVE
 
-    def _message(self, endpoint: Endpoint, entries: list[Entry]) -> Message:
-        last = entries[-1]
+    def _message(self, subscription: Subscription, entries: list[Entry]) -> Message:
+        endpoint, last = subscription.endpoint, entries[-1]
         return Message(
             endpoint,
             message.headers(endpoint, self._place(self._tenant), last.accept, last.context),
             message.body(
                 endpoint,
                 last.id,
-                self._id,
+                subscription.id,
                 format_date_time(last.at),
                 last.accept,
                 last.context,
                 b",".join(entry.data for entry in entries),
+                last.reason,
             ),
             self._policy.timeout if endpoint.timeout is None else endpoint.timeout,
         )
@@ -291,6 +292,11 @@ class Outbox:
             self._not_before = 0.0
         except TimeoutError:
             pass
+
+
+def _alike(one: Entry, other: Entry) -> bool:
+    """Whether two can go in one notification."""
+    return (one.accept, one.context, one.reason) == (other.accept, other.context, other.reason)
 
 
 def _merges(subscription: Subscription) -> bool:

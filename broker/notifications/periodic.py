@@ -1,4 +1,4 @@
-"""Subscriptions with timeInterval (5.8.6): every so many seconds all entities that match, whatever has changed.
+"""Subscriptions with timeInterval (5.8.6, 5.11.7): every so many seconds all that matches, whatever has changed.
 
 The moments are counted from the creation of the subscription, so that a process that takes over keeps the rhythm, and
 a notification that two processes made of one moment is one. Moments at which nobody was there are not made up for.
@@ -7,44 +7,44 @@ a notification that two processes made of one moment is one. Moments at which no
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 from bson import Timestamp
 from pymongo.errors import PyMongoError
 
-from broker.notifications.data import of_entities
 from broker.notifications.journal import Entry, entry_key
 from broker.notifications.registry import Registered
-from broker.store.store import Position, Store, StoreUnavailable
+from broker.store.store import StoreUnavailable
 from ngsi_ld.datetimes import format_date_time, parse_date_time
 from ngsi_ld.errors import NgsiLdError
-from ngsi_ld.names import Names
 from ngsi_ld.subscription import Status
 
 logger = logging.getLogger(__name__)
 
-_PAGE = 100
 _NOT_IN_THE_LOG = Timestamp(0, 0)
 
 
 class Periodic:
     """One sleeping task for each subscription with timeInterval.
 
-    `send` journals and sends entries, `order` gives the next order of an entry, `names` the @context of the moment.
+    `pages` gives all that matches a subscription at a moment, as elements of arrays in JSON; `send` journals and sends
+    entries, `order` gives the next order of an entry, `key` what the journal calls a subscription, `reason` its reason.
     """
 
     def __init__(
         self,
-        store: Store,
+        pages: Callable[[Registered, str], AsyncIterator[bytes]],
         send: Callable[[list[Entry]], Awaitable[None]],
         order: Callable[[], int],
-        names: Callable[[Registered], Names],
+        key: Callable[[Registered], str],
+        reason: str = "",
     ) -> None:
-        self._store = store
+        self._pages = pages
         self._send = send
         self._order = order
-        self._names = names
+        self._key = key
+        self._reason = reason
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def put(self, one: Registered) -> None:
@@ -86,34 +86,26 @@ class Periodic:
 
     async def _notify(self, one: Registered, count: int) -> None:
         now = format_date_time(datetime.now(UTC))
-        subscription = one.subscription
-        if subscription.status(now) is not Status.ACTIVE:
+        if one.subscription.status(now) is not Status.ACTIVE:
             return
         entries: list[Entry] = []
-        after: Position | None = None
-        names = self._names(one)
-        while True:
-            entities = await self._store.find(one.tenant, subscription.query, now=now, limit=_PAGE, after=after)
-            data = await of_entities(one, entities, names, now, self._store)
-            if data:
-                entries.append(self._entry(one, count, len(entries), data))
-            if len(entities) < _PAGE:
-                break
-            after = Position.after(entities[-1])
+        async for data in self._pages(one, now):
+            entries.append(self._entry(one, count, len(entries), data))
         if entries:
             await self._send(entries)
 
     def _entry(self, one: Registered, count: int, page: int, data: bytes) -> Entry:
-        subscription = one.subscription
+        subscription, key = one.subscription, self._key(one)
         return Entry(
-            entry_key(one.tenant, subscription.id, f"page {page}", Timestamp(count >> 32, count & 0xFFFFFFFF)),
+            entry_key(one.tenant, key, f"page {page}", Timestamp(count >> 32, count & 0xFFFFFFFF)),
             self._order(),
             one.tenant,
-            subscription.id,
+            key,
             f"page {page}",
             _NOT_IN_THE_LOG,
             datetime.now(UTC),
             subscription.endpoint.accept,
             subscription.context,
             data,
+            self._reason,
         )

@@ -41,16 +41,12 @@ _OVERLAPPING = frozenset({"mode", "information", "observationInterval", "managem
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A registration with what the broker knows of it: when it was written, what became of requests to its source.
-
-    `positions`: the elements of its information that were asked for; None for all.
-    """
+    """A registration with what the broker knows of it: when it was written, what became of requests to its source."""
 
     registration: Registration
     created_at: str
     modified_at: str
     status: Mapping[str, Any]
-    positions: Sequence[int] | None = None
 
 
 class Registrations:
@@ -152,7 +148,7 @@ class Registrations:
         with _asking():
             told = await self._statistics.of(tenant, [match.registration.id for match in matches])
         return [
-            Stored(match.registration, *self._registry.times(tenant, match.registration.id), status, match.positions)
+            Stored(match.registration, *self._registry.times(tenant, match.registration.id), status)
             for match in matches
             for status in [told.get(match.registration.id, {})]
         ]
@@ -216,7 +212,6 @@ def render(stored: Stored, names: Names, *, sys_attrs: bool = False) -> Document
     return render_registration(
         stored.registration,
         names,
-        positions=stored.positions,
         status=stored.status,
         system={"createdAt": stored.created_at, "modifiedAt": stored.modified_at} if sys_attrs else None,
     )

@@ -8,7 +8,7 @@
 The collection is watched by the change log: what is written here reaches the notifier in the order of the log.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,7 @@ from ngsi_ld.subscription import (
 Document = dict[str, Any]
 
 SUBSCRIPTIONS = "subscriptions"
+REGISTRATION_SUBSCRIPTIONS = "registrationSubscriptions"
 
 _SECONDS = 10.0
 
@@ -54,8 +55,17 @@ class Stored:
     delivery: Delivery | None = None
 
 
+def delivery_key(subscription_id: str, *, to_registrations: bool) -> str:
+    """What the journal and the counts call a subscription: two of different kinds may have the same id."""
+    return f"/csourceSubscriptions/{subscription_id}" if to_registrations else subscription_id
+
+
 class Subscriptions:
-    """The subscriptions of all tenants. `create_tenants`: whether a first subscription creates its tenant."""
+    """The subscriptions of all tenants to entities, or `to_registrations` (5.11).
+
+    `create_tenants`: whether a first subscription creates its tenant. `count_up` has what became of notifications
+    written down before it is read.
+    """
 
     def __init__(
         self,
@@ -65,12 +75,17 @@ class Subscriptions:
         endpoints: EndpointPolicy | None = None,
         *,
         create_tenants: bool = True,
+        to_registrations: bool = False,
+        count_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._client = client
         self._store = store
         self._contexts = contexts
         self._endpoints = endpoints or EndpointPolicy()
         self._create_tenants = create_tenants
+        self._to_registrations = to_registrations
+        self._count_up = count_up
+        self._name = REGISTRATION_SUBSCRIPTIONS if to_registrations else SUBSCRIPTIONS
         self._ready: set[str] = set()
 
     async def create(self, tenant: str, body: Any, context: Context, now: str, via: Sequence[str] = ()) -> str:
@@ -80,7 +95,7 @@ class Subscriptions:
         """
         generated = f"urn:ngsi-ld:Subscription:{uuid4()}"
         url = await self._contexts.host(tenant, context)
-        subscription = new_subscription(body, context, url, now, generated)
+        subscription = new_subscription(body, context, url, now, generated, to_registrations=self._to_registrations)
         await self._check(tenant, subscription)
         collection = await self._for_writing(tenant)
         with _asking():
@@ -95,8 +110,7 @@ class Subscriptions:
         """Retrieve Subscription (5.8.3); ResourceNotFound."""
         document = await self._found(tenant, subscription_id)
         with _asking():
-            deliveries = await deliveries_of(self._client, tenant, [subscription_id])
-        return _stored(document, deliveries)
+            return (await self._stored(tenant, [document]))[0]
 
     async def query(self, tenant: str, limit: int, offset: int) -> list[Stored]:
         """Query Subscriptions (5.8.4): a page, in the order of creation."""
@@ -104,8 +118,7 @@ class Subscriptions:
         with _asking():
             cursor = collection.find().sort([("createdAt", 1), ("_id", 1)]).skip(offset).limit(limit)
             documents = [document async for document in cursor] if limit else []
-            deliveries = await deliveries_of(self._client, tenant, [document["_id"] for document in documents])
-        return [_stored(document, deliveries) for document in documents]
+            return await self._stored(tenant, documents)
 
     async def count(self, tenant: str) -> int:
         """How many subscriptions the tenant has."""
@@ -118,7 +131,9 @@ class Subscriptions:
         collection = await self._existing(tenant)
         while True:
             document = await self._found(tenant, subscription_id)
-            subscription = updated_subscription(subscription_of(document), fragment, context, now)
+            subscription = updated_subscription(
+                subscription_of(document), fragment, context, now, to_registrations=self._to_registrations
+            )
             await self._check(tenant, subscription)
             changed = {**_document(subscription), "v": document["v"] + 1, "modifiedAt": now}
             changed |= {name: document[name] for name in ("createdAt", "via") if name in document}
@@ -136,6 +151,16 @@ class Subscriptions:
         if not result.deleted_count:
             raise not_found(f"there is no subscription {subscription_id}")
 
+    async def _stored(self, tenant: str, documents: Sequence[Document]) -> list[Stored]:
+        keys = [delivery_key(document["_id"], to_registrations=self._to_registrations) for document in documents]
+        if self._count_up is not None:
+            await self._count_up()
+        deliveries = await deliveries_of(self._client, tenant, keys)
+        return [
+            Stored(subscription_of(document), document["createdAt"], document["modifiedAt"], deliveries.get(key))
+            for key, document in zip(keys, documents, strict=True)
+        ]
+
     async def _check(self, tenant: str, subscription: Subscription) -> None:
         """What only the broker can tell: whether it may send there, whether the @context can be had."""
         self._endpoints.check(subscription.endpoint)
@@ -152,7 +177,7 @@ class Subscriptions:
 
     def _collection(self, tenant: str) -> AsyncCollection[Document]:
         return self._client[database_name(tenant)].get_collection(
-            SUBSCRIPTIONS, write_concern=WriteConcern(w="majority", j=True)
+            self._name, write_concern=WriteConcern(w="majority", j=True)
         )
 
     async def _existing(self, tenant: str) -> AsyncCollection[Document]:
@@ -179,7 +204,9 @@ def subscription_of(document: Document) -> Subscription:
     return restored_subscription(Definition(document["_id"], document["members"], terms, document["context"]))
 
 
-def render(stored: Stored, names: Names, now: str, *, sys_attrs: bool = False) -> Document:
+def render(
+    stored: Stored, names: Names, now: str, *, sys_attrs: bool = False, to_registrations: bool = False
+) -> Document:
     """The JSON of a subscription in the reader's names, without @context."""
     return render_subscription(
         stored.subscription,
@@ -187,6 +214,7 @@ def render(stored: Stored, names: Names, now: str, *, sys_attrs: bool = False) -
         now,
         delivery=stored.delivery.members() if stored.delivery is not None else None,
         system={"createdAt": stored.created_at, "modifiedAt": stored.modified_at} if sys_attrs else None,
+        to_registrations=to_registrations,
     )
 
 
@@ -195,11 +223,6 @@ def _document(subscription: Subscription) -> Document:
     # Pairs and not objects: a name may have characters that MongoDB reads otherwise in the name of a field.
     terms = {member: [list(pair) for pair in known.items()] for member, known in definition.terms.items()}
     return {"_id": definition.id, "members": definition.members, "terms": terms, "context": definition.context}
-
-
-def _stored(document: Document, deliveries: dict[str, Delivery]) -> Stored:
-    subscription = subscription_of(document)
-    return Stored(subscription, document["createdAt"], document["modifiedAt"], deliveries.get(subscription.id))
 
 
 @contextmanager

@@ -37,13 +37,10 @@ def is_timely(registration: Registration, temporal: TemporalQuery | None, *, str
 
 
 def _meets(interval: Interval, temporal: TemporalQuery) -> bool:
-    """Whether timeAt is in the interval, its ends included, or the time from timeAt to endTimeAt overlaps it."""
-    start = instants.read(interval.start)
-    end = None if interval.end is None else instants.read(interval.end)
-    if temporal.timerel == "between" and temporal.start is not None and temporal.end is not None:
-        return temporal.end >= start and (end is None or temporal.start <= end)
-    at = temporal.end if temporal.timerel == "before" else temporal.start
-    return at is None or (start <= at and (end is None or at <= end))
+    """Whether the time that is asked for and that of the source overlap, a common end included (5.2.9)."""
+    return (temporal.end is None or instants.read(interval.start) <= temporal.end) and (
+        interval.end is None or temporal.start is None or temporal.start <= instants.read(interval.end)
+    )
 
 
 def is_placed(registration: Registration, geo: GeoQuery, *, strict: bool) -> bool:

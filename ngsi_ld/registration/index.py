@@ -7,7 +7,7 @@ Each EntityInfo of a registration is a part, which is listed
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ngsi_ld.registration.matching import Match, Wanted, concerns, has_attributes, selects, wanted_ids
@@ -117,6 +117,17 @@ class RegistrationIndex:
             for one in listed
             if concerns(one.registration, wanted, now)
         ]
+
+    def find_any(self, wanted: Sequence[Wanted], now: str) -> list[Match]:
+        """The same for what is about several selections of entities: what matches any of them, united."""
+        if len(wanted) == 1:
+            return self.find(wanted[0], now)
+        found: dict[str, Match] = {}
+        for one in wanted:
+            for match in self.find(one, now):
+                known = found.get(match.registration.id)
+                found[match.registration.id] = match if known is None else known.united(match)
+        return sorted(found.values(), key=lambda match: self._listed[match.registration.id].order)
 
     def candidates(self, wanted: Wanted, ids: Iterable[str]) -> Iterator[_Part]:
         """The parts that may match, some perhaps twice: how many there are is what `find` costs."""

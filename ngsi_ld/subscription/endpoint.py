@@ -12,7 +12,8 @@ from ngsi_ld.errors import bad_request_data
 from ngsi_ld.names import checked_uri
 from ngsi_ld.subscription.values import array, members, one_of, positive, shown, text
 
-MEDIA_TYPES = ("application/json", "application/ld+json", "application/geo+json")
+GEO_JSON = "application/geo+json"
+MEDIA_TYPES = ("application/json", "application/ld+json", GEO_JSON)
 MQTT_VERSIONS = ("mqtt3.1.1", "mqtt5.0")
 MQTT_QUALITIES = ("0", "1", "2")
 EVENTS_URI = "sse:events"
@@ -120,8 +121,8 @@ def _parse_uri(uri: str, accept: str, notifier_info: dict[str, str], where: str)
 def _parse_mqtt(
     parts: SplitResult, host: str, port: int | None, accept: str, notifier_info: dict[str, str], where: str
 ) -> MqttEndpoint:
-    if accept == "application/geo+json":
-        raise bad_request_data(f"{where}.accept cannot be application/geo+json for MQTT (7.2)")
+    if accept == GEO_JSON:
+        raise bad_request_data(f"{where}.accept cannot be {GEO_JSON} for MQTT (7.2)")
     topic = unquote(parts.path[1:])
     if not topic or parts.query or parts.fragment or any(character in topic for character in "+#\0"):
         raise bad_request_data(f"{where}.uri must end with the topic to publish on, without + or #: mqtt://host/topic")

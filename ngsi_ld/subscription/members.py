@@ -23,6 +23,7 @@ from ngsi_ld.query.type_selection import parse_type_selection
 from ngsi_ld.representation import Form
 from ngsi_ld.subscription.endpoint import Endpoint, parse_endpoint
 from ngsi_ld.subscription.values import array, boolean, members, name_list, one_of, positive, shown, text
+from ngsi_ld.temporal.query import TemporalQuery, parse_temporal_query
 
 _CONFORMANCE = re.compile(r"(\d{1,3})\.(\d{1,3})")
 _NOT_ATTRIBUTES = frozenset({"id", "type", "scope"})
@@ -99,8 +100,16 @@ def _conformance(value: Any, where: str, _names: Names) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _no_temporal_q(_value: Any, where: str, _names: Names) -> None:
-    raise bad_request_data(f"{where} is for subscriptions to context source registrations only (5.2.12)")
+def _temporal_q(value: Any, where: str, _names: Names) -> TemporalQuery:
+    given = members(value, where, ("timerel", "timeAt", "endTimeAt", "timeproperty", "lastN"))
+    return parse_temporal_query(
+        timerel=given.get("timerel"),
+        time_at=given.get("timeAt"),
+        end_time_at=given.get("endTimeAt"),
+        timeproperty=given.get("timeproperty"),
+        last_n=given.get("lastN"),
+        required=True,
+    )
 
 
 def _parameters(value: Any, where: str, names: Names) -> Parameters:
@@ -196,7 +205,7 @@ MEMBERS: dict[str, Parse] = {
     "geoQ": _geo_q,
     "scopeQ": _scope_q,
     "csf": parse_condition,
-    "temporalQ": _no_temporal_q,
+    "temporalQ": _temporal_q,
     "datasetId": _dataset_ids,
     "lang": lambda value, where, _names: parse_languages(text(value, where)),
     "expiresAt": _plain(checked_date_time),

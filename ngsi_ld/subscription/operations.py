@@ -12,6 +12,7 @@ from ngsi_ld.names import Names, checked_uri
 from ngsi_ld.query.projection import Projection
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import View
+from ngsi_ld.subscription.endpoint import EVENTS_URI, GEO_JSON
 from ngsi_ld.subscription.members import MEMBERS, PARAMETERS_READ_ONLY, READ_ONLY, Parameters, own, parse_condition
 from ngsi_ld.subscription.subscription import TYPE, Definition, Status, Subscription
 from ngsi_ld.subscription.values import Vocabulary, shown
@@ -21,8 +22,10 @@ _MANDATORY = frozenset({"notification"})
 _ALL = (*_IDENTITY, *MEMBERS, "q", *sorted(READ_ONLY))
 
 
-def new_subscription(body: Any, names: Names, context: str, now: str, generated_id: str) -> Subscription:
-    """The subscription that a client asks to create.
+def new_subscription(
+    body: Any, names: Names, context: str, now: str, generated_id: str, *, to_registrations: bool = False
+) -> Subscription:
+    """The subscription that a client asks to create, `to_registrations` (5.11.2) or to entities.
 
     `context` is the URL of the @context that `names` stands for; `generated_id` is used where the body has no id.
     Raises BadRequestData that names the member at fault.
@@ -32,8 +35,10 @@ def new_subscription(body: Any, names: Names, context: str, now: str, generated_
         raise bad_request_data(f'type must be "{TYPE}", not {shown(given.get("type"))}')
     identifier = checked_uri(given.get("id", generated_id), "id")
     members = _settable(given)
+    _check_temporal(members, to_registrations)
     subscription = _read(identifier, members, {}, context, names, members.keys())
     _check_expiry(members, subscription, now)
+    _check_kind(subscription, to_registrations)
     return subscription
 
 
@@ -42,7 +47,9 @@ def restored_subscription(definition: Definition) -> Subscription:
     return _read(definition.id, definition.members, definition.terms, definition.context)
 
 
-def updated_subscription(before: Subscription, fragment: Any, names: Names, now: str) -> Subscription:
+def updated_subscription(
+    before: Subscription, fragment: Any, names: Names, now: str, *, to_registrations: bool = False
+) -> Subscription:
     """The subscription after a fragment (5.5.8): each member of it replaces the member of that name; null removes it.
 
     The names in a member mean what they mean in the @context that the member came with. Raises as `new_subscription`.
@@ -53,6 +60,7 @@ def updated_subscription(before: Subscription, fragment: Any, names: Names, now:
     if given.get("id", before.id) != before.id:
         raise bad_request_data(f"id cannot be changed: it is {before.id}")
     changed = _settable(given)
+    _check_temporal(changed, to_registrations)
     members, terms = dict(before.definition.members), dict(before.definition.terms)
     for name, value in changed.items():
         terms.pop(name, None)
@@ -71,6 +79,7 @@ def updated_subscription(before: Subscription, fragment: Any, names: Names, now:
         members.pop("isActive", None)
     subscription = _read(before.id, members, terms, before.definition.context, names, changed.keys())
     _check_expiry(changed, subscription, now)
+    _check_kind(subscription, to_registrations)
     return subscription
 
 
@@ -100,6 +109,21 @@ def _without_private(value: Any) -> Any:
 def _check_expiry(given: Mapping[str, Any], subscription: Subscription, now: str) -> None:
     if "expiresAt" in given and subscription.expires_at is not None and expired(subscription.expires_at, now):
         raise bad_request_data(f"expiresAt must be in the future, not {given['expiresAt']}")
+
+
+def _check_temporal(given: Mapping[str, Any], to_registrations: bool) -> None:
+    if "temporalQ" in given and not to_registrations:
+        raise bad_request_data("temporalQ is for subscriptions to context source registrations only (5.2.12)")
+
+
+def _check_kind(subscription: Subscription, to_registrations: bool) -> None:
+    """What a subscription to registrations cannot have: the media type and the endpoint that are for entities."""
+    if not to_registrations:
+        return
+    if subscription.endpoint.accept == GEO_JSON:
+        raise bad_request_data(f"notification.endpoint.accept cannot be {GEO_JSON}: registrations are no features")
+    if subscription.endpoint.uri == EVENTS_URI:
+        raise bad_request_data(f"notification.endpoint.uri: {EVENTS_URI} is for subscriptions to entities only")
 
 
 def _read(
@@ -151,6 +175,8 @@ def _read(
         show_changes=parameters.show_changes,
         linking=parameters.linking,
         conformance=read.get("ngsildConformance"),
+        csf=read.get("csf"),
+        temporal=read.get("temporalQ"),
     )
 
 

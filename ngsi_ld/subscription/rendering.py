@@ -20,11 +20,13 @@ def render_subscription(
     *,
     delivery: Mapping[str, Any] | None = None,
     system: Mapping[str, Any] | None = None,
+    to_registrations: bool = False,
 ) -> dict[str, Any]:
     """The JSON of a subscription.
 
     `delivery` has the output members of its notification that exist (5.2.14.2), `system` createdAt and modifiedAt
-    where they were asked for. `q`, `scopeQ` and `csf` are shown as they were written.
+    where they were asked for. `q`, `scopeQ` and `csf` are shown as they were written. Of a subscription
+    `to_registrations` only what was given is shown: triggers are of entities.
     """
     definition = subscription.definition
     terms = definition.terms
@@ -34,8 +36,9 @@ def render_subscription(
             rendered[name] = render(rendered[name], terms.get(name, {}), names)
     if delivery:
         rendered["notification"] = {**rendered["notification"], **delivery}
-    rendered.setdefault("notificationTrigger", [trigger.value for trigger in DEFAULT_TRIGGERS])
-    rendered["jsonldContext"] = subscription.context
+    if not to_registrations:
+        rendered.setdefault("notificationTrigger", [trigger.value for trigger in DEFAULT_TRIGGERS])
+        rendered["jsonldContext"] = subscription.context
     rendered["status"] = subscription.status(now).value
     return {**rendered, **system} if system else rendered
 

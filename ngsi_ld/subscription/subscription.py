@@ -11,9 +11,11 @@ from typing import Any
 from ngsi_ld.changes import Trigger
 from ngsi_ld.expiry import expired
 from ngsi_ld.linked import Linking
+from ngsi_ld.query.q import Condition
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import View
 from ngsi_ld.subscription.endpoint import Endpoint
+from ngsi_ld.temporal.query import TemporalQuery
 
 TYPE = "Subscription"
 
@@ -46,7 +48,8 @@ class Subscription:
     """A subscription whose members have been read. Times are in seconds, names are IRIs, None means not given.
 
     `query` has its selectors, q, geoQ and scopeQ; `watched` the attributes whose changes count, None for any.
-    `context` is the URL of the @context that notifications are written with.
+    `context` is the URL of the @context that notifications are written with. `temporal` is for subscriptions to
+    registrations only (5.11).
     """
 
     definition: Definition
@@ -64,6 +67,8 @@ class Subscription:
     show_changes: bool = False
     linking: Linking | None = None
     conformance: tuple[int, int] | None = None
+    csf: Condition | None = None
+    temporal: TemporalQuery | None = None
 
     @property
     def id(self) -> str:
