@@ -87,7 +87,7 @@ class _Again:
 
     def entities(self, letter: DeadLetter) -> list[dict[str, Any]]:
         """The entities; _StaysError where it fails again."""
-        if letter.stage == "broker":
+        if letter.stage in ("broker", "history"):
             return [letter.record]
         try:
             made = [entity for record in self._records(letter) for entity in self._mapper.entities(record)]

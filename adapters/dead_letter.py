@@ -3,7 +3,7 @@
     {"time": "2026-11-23T17:02:00Z", "stage": "map", "reason": "entities.streetlight.voltage …", "record": {…}}
 
 Stages: `decode` (record: the payload as text, or what a format read of it), `records` (the document that `records`
-fails on), `map`, `validate` (the record), `broker` (the entity it refused).
+fails on), `map`, `validate` (the record), `broker` (the entity it refused), `history` (the late part of one).
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 NGSI-LD has no conditional write, so the adapter remembers, for each attribute of each entity, the observedAt and a
 hash of what the broker was last given (the table `sent` of the queue's file) and leaves out of what it sends:
 
-- what is older than what was sent: late;
+- what is older than what was sent: late; it goes to the history of the entity (adapters/history.py);
 - what has the same observedAt and the same content: a duplicate (an MQTT message redelivered, a feed polled again);
 - of attributes declared `static`, what has not changed, unless the last time is a day ago: an entity that somebody
   deleted gets its name and position back within that day.
@@ -21,10 +21,11 @@ from adapters.queue import Sent
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """An entity without what is late or known; `entity` is None where nothing is left. `sent` is what to remember once
-    the broker has it."""
+    """An entity without what is late or known; `entity` is None where nothing is left. `past`: the entity with what is
+    late and nothing else, None where nothing is. `sent` is what to remember once the broker has it."""
 
     entity: dict[str, Any] | None
+    past: dict[str, Any] | None
     sent: Sent
     late: int
     duplicates: int
@@ -42,6 +43,7 @@ def fresh(
     `static`: the (type, attribute) pairs sent on change only, or after `refresh` seconds; `now`: seconds since 1970.
     """
     kept: dict[str, Any] = {}
+    past: dict[str, Any] = {}
     sent = dict(known)
     late = duplicates = 0
     entity_type = entity["type"]
@@ -54,10 +56,14 @@ def fresh(
         digest = _digest({key: value for key, value in attribute.items() if key != "observedAt"})
         before = known.get(name)
         if before is not None:
-            if observed_at and observed_at[:-1] < before[0][:-1]:
-                late += 1
-                continue
             same = before[1] == digest
+            if observed_at and observed_at[:-1] < before[0][:-1]:
+                if changes_only and same:
+                    duplicates += 1
+                else:
+                    late += 1
+                    past[name] = attribute
+                continue
             if same and (
                 (changes_only and now - before[2] < refresh) or (not changes_only and observed_at == before[0])
             ):
@@ -66,7 +72,9 @@ def fresh(
         kept[name] = attribute
         sent[name] = [observed_at, digest, now]
     some = any(name not in ("id", "type", "scope") for name in kept)
-    return Fresh(kept if some else None, sent, late, duplicates)
+    if past:
+        past = {name: entity[name] for name in ("id", "type") if name in entity} | past
+    return Fresh(kept if some else None, past or None, sent, late, duplicates)
 
 
 def _digest(attribute: Mapping[str, Any]) -> str:

@@ -1,9 +1,7 @@
 """Entities from the queue to an NGSI-LD broker, by batch upsert (GS CIM 009 v1.9.1, 5.6.8 and 6.15)."""
 
-import asyncio
-import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,20 +9,21 @@ from typing import Any
 import aiohttp
 import orjson
 
-from adapters.backoff import Backoff
 from adapters.counts import AdapterCounts
 from adapters.dead_letter import DeadLetter, DeadLetters
 from adapters.definition import Broker, Delivery
 from adapters.freshness import Fresh, fresh
+from adapters.history import History
+from adapters.posting import Poster, reason
 from adapters.queue import Queue, Queued
-
-_log = logging.getLogger("beffroi.adapter.sink")
 
 _REFUSALS = frozenset({400, 409, 422})
 """What the broker says of the data itself: halves are sent until the entity at fault is alone."""
 
 _TOO_LONG = 413
 """The same, but the fault is the length: halves pass."""
+
+_FINAL = frozenset({200, 201, 204, 207, _TOO_LONG}) | _REFUSALS
 
 
 @dataclass(slots=True)
@@ -56,17 +55,19 @@ class Sink:
         self._dead = dead
         self._counts = counts
         self._static = static
+        self._history = History(broker, counts)
         self._url = f"{broker.url.rstrip('/')}/ngsi-ld/v1/entityOperations/upsert?options=update"
 
     async def run(self) -> None:
         """Sends until it is cancelled; a cancellation leaves what is not settled in the queue."""
         timeout = aiohttp.ClientTimeout(total=self._broker.timeout)
         async with aiohttp.ClientSession(timeout=timeout, headers=self._broker.request_headers()) as session:
+            poster = Poster(session, self._delivery, self._counts)
             while True:
                 taken = await self._queue.take(self._delivery.batch)
-                await self._deliver(session, taken)
+                await self._deliver(poster, taken)
 
-    async def _deliver(self, session: aiohttp.ClientSession, taken: Sequence[Queued]) -> None:
+    async def _deliver(self, poster: Poster, taken: Sequence[Queued]) -> None:
         now = time.time()
         known = await self._queue.sent(each.entity_id for each in taken)
         news: dict[str, Fresh] = {}
@@ -77,55 +78,61 @@ class Sink:
             self._counts.duplicates.inc(part.duplicates)
             if part.entity is None:
                 self._counts.skipped.inc()
-            else:
+            if part.entity is not None or part.past is not None:
                 news[each.entity_id] = part
         entities = [part.entity for part in news.values() if part.entity is not None]
+        late = [part.past for part in news.values() if part.past is not None]
         outcome = _Outcome()
         if entities:
-            await self._send(session, entities, outcome)
+            await self._send(poster, entities, outcome)
+        refused_late = await self._history.send(poster, late) if late else {}
         letters = [
-            DeadLetter("broker", reason, news[entity_id].entity)
-            for entity_id, reason in outcome.refused.items()
+            DeadLetter("broker", why, news[entity_id].entity)
+            for entity_id, why in outcome.refused.items()
             if entity_id in news
         ]
-        await self._dead.add(letters)
-        await self._queue.settle(
-            taken, {entity_id: part.sent for entity_id, part in news.items() if entity_id not in outcome.refused}
-        )
+        past = [DeadLetter("history", why, news[entity_id].past) for entity_id, why in refused_late.items()]
+        await self._dead.add(letters + past)
+        sent = {
+            entity_id: part.sent
+            for entity_id, part in news.items()
+            if part.entity is not None and entity_id not in outcome.refused
+        }
+        await self._queue.settle(taken, sent)
         self._counts.dead("broker").inc(len(letters))
+        self._counts.dead("history").inc(len(past))
         self._counted(entities, len(entities) - len(letters))
 
-    async def _send(self, session: aiohttp.ClientSession, entities: list[dict[str, Any]], outcome: _Outcome) -> None:
-        status, answer = await self._answer(session, entities)
-        if status == 207:
-            outcome.refused |= _refused(answer)
-        elif status in _REFUSALS or status == _TOO_LONG:
+    async def _send(self, poster: Poster, entities: list[dict[str, Any]], outcome: _Outcome) -> None:
+        status, answer = await poster.answer(self._url, entities, _FINAL, f"{len(entities)} entities")
+        if status == _TOO_LONG or (status in _REFUSALS and not _has_errors(answer)):
             if len(entities) == 1:
-                outcome.refused[entities[0]["id"]] = f"{status}: {_reason(answer)}"
+                outcome.refused[entities[0]["id"]] = f"{status}: {reason(answer)}"
+            else:
+                await self._send_halves(poster, entities, outcome)
+            return
+        if not _has_errors(answer):
+            return
+        refused = _refused(answer)
+        outcome.refused |= refused
+        success = answer.get("success")
+        if not isinstance(success, list):
+            if refused:
                 return
-            half = len(entities) // 2
-            await self._send(session, entities[:half], outcome)
-            await self._send(session, entities[half:], outcome)
+            success = []
+        # what the broker does not speak of at all, it may not have: it is asked again about that alone
+        silent = [each for each in entities if each["id"] not in refused and each["id"] not in success]
+        if len(silent) == len(entities) == 1:
+            outcome.refused[silent[0]["id"]] = f"{status}: {reason(answer.get('errors'))}"
+        elif len(silent) == len(entities):
+            await self._send_halves(poster, silent, outcome)
+        elif silent:
+            await self._send(poster, silent, outcome)
 
-    async def _answer(self, session: aiohttp.ClientSession, entities: list[dict[str, Any]]) -> tuple[int, Any]:
-        """The broker's final word on a batch: its status and JSON; tried again for as long as it has none."""
-        backoff = Backoff(self._delivery.retry_first, self._delivery.retry_most)
-        body = orjson.dumps(entities)
-        while True:
-            wait = 0.0
-            try:
-                async with session.post(self._url, data=body) as response:
-                    answer = _parsed(await response.read())
-                    if response.status in (200, 201, 204, 207, _TOO_LONG) or response.status in _REFUSALS:
-                        return response.status, answer
-                    fault = f"{response.status}: {_reason(answer)}"
-                    wait = _retry_after(response.headers)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                fault = str(error) or "no answer in time"
-            self._counts.failures.inc()
-            delay = max(wait, backoff.next())
-            _log.warning("%s did not take %d entities (%s); again in %.1f s", self._url, len(entities), fault, delay)
-            await asyncio.sleep(delay)
+    async def _send_halves(self, poster: Poster, entities: list[dict[str, Any]], outcome: _Outcome) -> None:
+        half = len(entities) // 2
+        await self._send(poster, entities[:half], outcome)
+        await self._send(poster, entities[half:], outcome)
 
     def _counted(self, entities: list[dict[str, Any]], sent: int) -> None:
         if not sent:
@@ -143,29 +150,15 @@ class Sink:
             self._counts.lag.set((datetime.now(UTC) - datetime.fromisoformat(newest)).total_seconds())
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body) if body else None
-    except orjson.JSONDecodeError:
-        return None
+def _has_errors(answer: Any) -> bool:
+    """Whether an answer is a BatchOperationResult (5.2.16) with errors: of 207, of some brokers also of 200 or 400."""
+    return isinstance(answer, dict) and isinstance(answer.get("errors"), list) and bool(answer["errors"])
 
 
 def _refused(answer: Any) -> dict[str, str]:
-    """From a BatchOperationResult (5.2.16): the reason for each entity that is in `errors`."""
-    errors = answer.get("errors") if isinstance(answer, dict) else None
+    """The reason for each entity in the errors of a BatchOperationResult, whichever way a broker words it."""
     return {
-        error["entityId"]: _reason(error.get("error"))
-        for error in errors or ()
+        error["entityId"]: reason(error.get("error"))
+        for error in answer["errors"]
         if isinstance(error, dict) and isinstance(error.get("entityId"), str)
     }
-
-
-def _reason(problem: Any) -> str:
-    if isinstance(problem, dict):
-        return str(problem.get("detail") or problem.get("title") or problem.get("type") or problem)
-    return str(problem) if problem else "no reason given"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    text = headers.get("Retry-After", "")
-    return min(float(text), 3600.0) if text.isdecimal() else 0.0

@@ -16,7 +16,8 @@ from aiohttp import web
 
 
 class Peer:
-    """Entities by tenant and id; what to answer can be bent: `refuse` ids, a `status` for all, `most` at once."""
+    """Entities by tenant and id; what to answer can be bent: `refuse` ids, a `status` for all, `most` at once, or
+    `answers`, from what was created, updated and refused to a response. `temporal` is what late data came."""
 
     def __init__(self):
         self.port = free_port()
@@ -25,6 +26,9 @@ class Peer:
         self.refuse = {}
         self.status = None
         self.most = 1_000_000
+        self.answers = None
+        self.temporal = []
+        self.temporal_status = 404
         self._runner = None
 
     @property
@@ -41,7 +45,12 @@ class Peer:
 
     async def start(self):
         application = web.Application(client_max_size=100_000_000)
-        application.add_routes([web.post("/ngsi-ld/v1/entityOperations/upsert", self._upsert)])
+        application.add_routes(
+            [
+                web.post("/ngsi-ld/v1/entityOperations/upsert", self._upsert),
+                web.post("/ngsi-ld/v1/temporal/entities/", self._evolve),
+            ]
+        )
         self._runner = web.AppRunner(application)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -50,6 +59,10 @@ class Peer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _evolve(self, request):
+        self.temporal.append(await request.json())
+        return web.json_response({"type": "x", "detail": "no"}, status=self.temporal_status)
 
     async def _upsert(self, request):
         sent = await request.json()
@@ -67,6 +80,8 @@ class Peer:
                 continue
             (updated if name in entities else created).append(name)
             entities[name] = {**entities.get(name, {}), **entity}
+        if self.answers is not None:
+            return self.answers(created, updated, errors)
         if errors:
             return web.json_response({"success": created + updated, "errors": errors}, status=207)
         return web.json_response(created, status=201) if created else web.Response(status=204)
