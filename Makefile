@@ -25,6 +25,7 @@ test: install  ## run the whole test suite
 
 drill: install  ## kill the broker and MongoDB at random for minutes and see that nothing is lost: make drill [DRILL="--seed 7"]
 	$(BIN)/python -m tests.faults.drill $(DRILL)
+	$(BIN)/python -m tests.faults.history $(DRILL)
 
 lint: install  ## style and types
 	$(BIN)/ruff check $(SOURCES)

@@ -8,6 +8,7 @@ still hand over again is not packed yet: its document is what tells that it has 
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -43,7 +44,7 @@ class Packer:
         self._collections = collections
         self._tenants = tenants
         self._retention = retention
-        self._swept = 0.0
+        self._swept = -math.inf
         self.turns = Turns()
         """Whose turn it is to rewrite the rows of an entity."""
         self._task: asyncio.Task[None] | None = None

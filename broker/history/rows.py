@@ -136,7 +136,7 @@ def value_at(one: Row, timeproperty: str) -> Document:
         if "w" not in one:
             made["observedAt"] = instants.show(one["t"])
     elif timeproperty != "deletedAt":
-        at = one["c"] if timeproperty == "createdAt" else one.get("m", one["c"])
+        at: int = one["c"] if timeproperty == "createdAt" else one.get("m", one["c"])
         made[timeproperty] = instants.show_milliseconds(at)
     return made
 

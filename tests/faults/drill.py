@@ -40,6 +40,7 @@ class BrokerProcess:
 
     uri: str
     log: Path
+    options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
 
@@ -51,7 +52,7 @@ class BrokerProcess:
     async def start(self) -> None:
         """Starts it and does not wait."""
         program = str(Path(sys.executable).parent / "beffroi")
-        words = ["serve", "--port", str(self.port), "--mongo-uri", self.uri, *_OPTIONS]
+        words = ["serve", "--port", str(self.port), "--mongo-uri", self.uri, *_OPTIONS, *self.options]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(program, *words, stdout=log, stderr=log)
 
