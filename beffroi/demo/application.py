@@ -13,17 +13,25 @@ import orjson
 from aiohttp import web
 
 from beffroi.demo.broker import BrokerClient
-from beffroi.demo.ledger import Ledger, newest_observation
+from beffroi.demo.ledger import Ledger, marks
 
 TRADES = {
     "lighting": ("Streetlight", "StreetlightControlCabinet"),
-    "traffic": ("TrafficFlowObserved",),
-    "parks": ("Garden", "Device", "GreenspaceRecord"),
+    "roads": ("TrafficFlowObserved", "Alert"),
+    "parks": ("Garden", "GreenspaceRecord"),
     "buildings": ("Building",),
+    "energy": ("ACMeasurement",),
+    "video protection": ("Camera", "ItemFlowObserved"),
+    "wifi": ("AccessPoint",),
+    "reports": ("service_requests",),
+    "equipment": ("Device", "DeviceMeasurement"),
 }
+"""Devices and their measurements are of several trades: traffic lights, buildings, soil sensors."""
 
-_INTERESTING = ("status", "powerState", "powerConsumption", "totalActivePower", "voltageR", "intensity",
-                "averageVehicleSpeed", "soilMoistureVwc", "soilTemperature", "batteryLevel", "rssi")  # fmt: skip
+_INTERESTING = ("status", "powerState", "powerConsumption", "totalActivePower", "sdmEnergy:totalActivePower",
+                "voltageR", "intensity", "averageVehicleSpeed", "soilMoistureVwc", "soilTemperature", "batteryLevel",
+                "rssi", "numValue", "textValue", "on", "apState", "clientsConnected", "subCategory", "description",
+                "status_notes")  # fmt: skip
 """What the application shows of an entity, where it has it."""
 
 
@@ -57,7 +65,7 @@ class Application:
         for trade, types in TRADES.items():
             await broker.subscribe(
                 {
-                    "id": f"urn:ngsi-ld:Subscription:demonstration-{trade}",
+                    "id": f"urn:ngsi-ld:Subscription:demonstration-{trade.replace(' ', '-')}",
                     "type": "Subscription",
                     "subscriptionName": f"Demonstration: whatever changes in {trade}",
                     "entities": [{"type": entity_type} for entity_type in types],
@@ -76,7 +84,7 @@ class Application:
     async def _notified(self, request: web.Request) -> web.Response:
         notification = orjson.loads(await request.read())
         entities: list[dict[str, Any]] = notification["data"]
-        self._ledger.write_all([(entity["id"], newest_observation(entity)) for entity in entities])
+        self._ledger.write_all((entity["id"], mark) for entity in entities for mark in marks(entity))
         self.count += len(entities)
         if self.first is None:
             self.first = time.monotonic()
@@ -102,7 +110,7 @@ _LINES_A_SECOND = 2
 
 def line(entity: dict[str, Any]) -> str:
     """One entity in one line: what it is called and what was observed of it; empty if that is nothing."""
-    name = entity.get("name", {}).get("value", entity["id"])
+    name = next((entity[each]["value"] for each in ("name", "cameraName") if each in entity), entity["id"])
     values = [_shown(entity[each]) for each in _INTERESTING if "value" in entity.get(each, {})]
     return f"{entity['type']}  {name}  {'  '.join(values)}" if values else ""
 
@@ -112,4 +120,4 @@ def _shown(attribute: dict[str, Any]) -> str:
     return f"{attribute['value']}{unit}"
 
 
-_UNITS = {"WTT": " W", "KWT": " kW", "VLT": " V", "KMH": " km/h", "CEL": " °C", "DBM": " dBm"}
+_UNITS = {"WTT": " W", "KWT": " kW", "VLT": " V", "KMH": " km/h", "CEL": " °C", "DBM": " dBm", "P1": " %"}

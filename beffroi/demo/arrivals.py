@@ -1,24 +1,29 @@
 """Whether everything that was sent is in the broker and was notified: the check of `beffroi demo --once`."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rich import box
 from rich.table import Table
 
 from beffroi.demo.broker import BrokerClient
-from beffroi.demo.ledger import Ledger, Pair, newest_observation
+from beffroi.demo.ledger import Ledger, Page, Pair, marks
 
 PATIENCE = 60.0
-"""Seconds without a new notification after which the missing ones are held to be lost."""
+"""Seconds without one of the missing notifications after which they are held to be lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of the entities of one type that one party sent."""
+    """What became of the entities of one type that one party sent, in `changes` changes.
+
+    `stored`: those whose last state the broker has; `notified`: those of which every change was notified.
+    """
 
     source: str
     entity_type: str
+    changes: int
     sent: int
     stored: int
     notified: int
@@ -30,39 +35,45 @@ class Arrival:
 
 
 async def all_notified(sent: set[Pair], notified: Ledger) -> None:
-    """Waits until everything sent was notified, or nothing new has been for a long time."""
+    """Waits until everything sent was notified, or none of what is missing has been for a long time."""
     loop = asyncio.get_running_loop()
-    known, since = -1, loop.time()
-    while sent - notified.pairs and loop.time() - since < PATIENCE:
-        if len(notified.pairs) != known:
-            known, since = len(notified.pairs), loop.time()
+    missing, since = len(sent) + 1, loop.time()
+    while (left := len(sent - notified.pairs)) and loop.time() - since < PATIENCE:
+        if left < missing:
+            missing, since = left, loop.time()
         await asyncio.sleep(0.1)
 
 
-async def check(broker: BrokerClient, registers: set[Pair], feeds: set[Pair], notified: Ledger) -> list[Arrival]:
-    """Holds what registers and feeds sent against the broker's answers and the application's ledger.
-
-    An entity of a register must be there; one of a feed must have, as its newest observation, the last one sent.
-    """
+async def check(broker: BrokerClient, pages: Mapping[str, Page], notified: Ledger) -> list[Arrival]:
+    """Holds what each party sent against the broker's answers and the application's ledger."""
+    types = sorted({_type(entity_id) for page in pages.values() for entity_id in page.last})
+    stored: set[Pair] = set()
+    for entity_type in types:
+        async for entity in broker.query(entity_type):
+            stored.update((entity["id"], mark) for mark in ["", *marks(entity)])
     arrivals = []
-    for source, pairs in (("registers", registers), ("feeds", feeds)):
-        for entity_type in sorted({_type(entity_id) for entity_id, _ in pairs}):
-            wanted = {pair for pair in pairs if _type(pair[0]) == entity_type}
-            stored = {(entity["id"], newest_observation(entity)) async for entity in broker.query(entity_type)}
-            ids = {entity_id for entity_id, _ in stored}
-            there = sum(pair in stored if pair[1] else pair[0] in ids for pair in wanted)
-            arrivals.append(Arrival(source, entity_type, len(wanted), there, len(wanted & notified.pairs)))
+    for source, page in pages.items():
+        unnoticed = {entity_id for entity_id, _ in page.pairs - notified.pairs}
+        for entity_type in types:
+            last = {pair for pair in page.last.items() if _type(pair[0]) == entity_type}
+            if not last:
+                continue
+            changes = sum(_type(entity_id) == entity_type for entity_id, _ in page.pairs)
+            seen = sum(entity_id not in unnoticed for entity_id, _ in last)
+            arrivals.append(Arrival(source, entity_type, changes, len(last), len(last & stored), seen))
     return arrivals
 
 
 def table(arrivals: Iterable[Arrival]) -> Table:
     """The arrivals as rows."""
-    shown = Table("sent by", "entities", "sent", "stored", "notified", "", title="What arrived")
-    for column in shown.columns[2:5]:
+    titles = ("sent by", "entities", "changes", "sent", "stored", "notified", "")
+    shown = Table(*titles, title="What arrived", box=box.SIMPLE, show_edge=False, padding=0)  # 80 columns
+    for column in shown.columns[2:6]:
         column.justify = "right"
     for each in arrivals:
+        numbers = (each.changes, each.sent, each.stored, each.notified)
         verdict = "[green]complete[/]" if each.complete else "[red]missing[/]"
-        shown.add_row(each.source, each.entity_type, str(each.sent), str(each.stored), str(each.notified), verdict)
+        shown.add_row(each.source, each.entity_type, *map(str, numbers), verdict)
     return shown
 
 

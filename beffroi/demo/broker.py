@@ -72,6 +72,10 @@ class BrokerClient:
                 raise BrokerError(f"the broker did not delete {subscription['id']}: {await response.text()}")
         await self._request("POST", "/ngsi-ld/v1/subscriptions", subscription)
 
+    async def append(self, entity_id: str, attributes: dict[str, Any]) -> None:
+        """Gives an entity attributes, in the place of those it has (5.6.3)."""
+        await self._request("POST", f"/ngsi-ld/v1/entities/{entity_id}/attrs", attributes)
+
     async def query(self, entity_type: str) -> AsyncIterator[dict[str, Any]]:
         """Every entity of a type (5.7.2), page after page."""
         for offset in range(0, 1_000_000, PAGE):

@@ -1,9 +1,13 @@
-"""What was sent and what was notified, as pairs of an entity's id and the time of its newest observation.
+"""What was sent and what was notified, as pairs of an entity's id and a mark that tells one of its states from another.
 
-A ledger is a file of lines such as `{"id": "urn:ngsi-ld:Streetlight:chalons-LP-00001", "observedAt":
+The mark is the time of the newest observation. A vendor that says no time (Haystack's points, a Wi-Fi controller's
+list) cannot know it: there it is a value that changes with each state (`marks`).
+
+A ledger is a file of lines such as `{"id": "urn:ngsi-ld:Streetlight:chalons-LP-00001", "mark":
 "2026-11-23T17:02:00Z"}`, in the order of arrival, so that another process can hold one against another.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -11,14 +15,16 @@ from typing import Any, BinaryIO
 import orjson
 
 Pair = tuple[str, str]
-"""An entity's id and a time; the time is empty for an entity as such, whatever its observations."""
+"""An entity's id and a mark; the mark is empty for an entity as such, whatever its state."""
 
 
 class Ledger:
-    """Pairs written to a file, and kept in memory together with their entities as such; `with` closes the file."""
+    """Pairs written to a file; `with` closes it. With `remember` they are kept in memory too, in `pairs`, together with
+    their entities as such: a demonstration that runs for days does without."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, remember: bool) -> None:
         self.pairs: set[Pair] = set()
+        self._remember = remember
         self._file: BinaryIO = path.open("wb")
 
     def __enter__(self) -> "Ledger":
@@ -29,22 +35,58 @@ class Ledger:
     ) -> None:
         self._file.close()
 
-    def write(self, entity_id: str, observed_at: str) -> None:
-        """Notes a pair; it is in the file on return."""
-        self.write_all([(entity_id, observed_at)])
-
-    def write_all(self, pairs: list[Pair]) -> None:
-        """Notes several pairs."""
-        self.pairs.update(pairs)
-        self.pairs.update((entity_id, "") for entity_id, _ in pairs)
-        self._file.writelines(
-            orjson.dumps({"id": entity_id, "observedAt": observed_at}) + b"\n" for entity_id, observed_at in pairs
-        )
+    def write_all(self, pairs: Iterable[Pair]) -> None:
+        """Notes pairs; they are in the file on return."""
+        lines = []
+        for entity_id, mark in pairs:
+            lines.append(orjson.dumps({"id": entity_id, "mark": mark}) + b"\n")
+            if self._remember:
+                self.pairs.add((entity_id, mark))
+                self.pairs.add((entity_id, ""))
+        self._file.writelines(lines)
         self._file.flush()
 
 
-def newest_observation(entity: dict[str, Any]) -> str:
-    """The latest observedAt of an entity in normalized form; empty if it has none."""
+class Page:
+    """What one party sent: `pairs`, and of each entity the `last` mark; all of it goes into the ledger as well."""
+
+    def __init__(self, ledger: Ledger, *, remember: bool) -> None:
+        self.pairs: set[Pair] = set()
+        self.last: dict[str, str] = {}
+        self._ledger = ledger
+        self._remember = remember
+
+    def write(self, entity_id: str, mark: str) -> None:
+        """Notes a pair; it is in the file on return."""
+        self.write_all([(entity_id, mark)])
+
+    def write_all(self, pairs: list[Pair]) -> None:
+        """Notes several pairs, in their order."""
+        if self._remember:
+            self.pairs.update(pairs)
+            self.last.update(pairs)
+        self._ledger.write_all(pairs)
+
+
+_COUNTED_UP = ("numValue", "sdmWifiNetwork:dateLastValueReported")
+"""What tells an entity's states apart where its vendor says no time."""
+
+
+def marks(entity: dict[str, Any]) -> list[str]:
+    """The marks of an entity's state, in normalized form: the latest observedAt, empty if it has none, then values."""
+    return [_newest_observation(entity)] + [
+        mark(entity[name]["value"]) for name in _COUNTED_UP if isinstance(entity.get(name), dict)
+    ]
+
+
+def mark(value: Any) -> str:
+    """The mark of a number or a time."""
+    if isinstance(value, dict):
+        return str(value.get("@value", ""))
+    return repr(float(value)) if isinstance(value, (int, float)) else str(value)
+
+
+def _newest_observation(entity: dict[str, Any]) -> str:
     times = (
         instance.get("observedAt", "")
         for attribute in entity.values()

@@ -1,7 +1,6 @@
 """The whole performance, in the order in which its parts need each other: broker, application, vendors, adapters."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,13 +17,11 @@ from beffroi.demo import adapters, arrivals, programme
 from beffroi.demo.application import Application
 from beffroi.demo.broker import BrokerClient
 from beffroi.demo.inventory import registers
-from beffroi.demo.ledger import Ledger, Pair
-from beffroi.demo.processes import CannotPerform, Program, free_port, in_use
-from beffroi.demo.territory import SEED, Territory, generate
+from beffroi.demo.ledger import Ledger, Page
+from beffroi.demo.processes import CannotPerform, Program, in_use
+from beffroi.demo.territory import Territory, generate
+from beffroi.demo.trades import Trades, open_trades
 from beffroi.demo.vendors import Vendor
-from beffroi.demo.vendors.chirpstack import ChirpStack
-from beffroi.demo.vendors.datex2 import DatexPublisher
-from beffroi.demo.vendors.talq import TalqGateway
 
 _START_SECONDS = 60.0
 
@@ -61,10 +58,9 @@ class Stage:
     territory: Territory
     broker: BrokerClient
     application: Application
-    endpoint: str
-    vendors: dict[str, Vendor]
+    registers: Page
+    trades: Trades
     programs: tuple[Program, ...]
-    sent: Ledger
     notified: Ledger
 
 
@@ -75,54 +71,35 @@ async def perform(options: Options, console: Console, *, once: bool) -> int:
     cancelled. Raises `CannotPerform` where a program does not run.
     """
     async with AsyncExitStack() as running:
-        stage = await _set(options, console, running)
+        stage = await _set(options, console, running, once=once)
         return await _while_kept(stage, _once(stage) if once else _endless(stage))
 
 
-async def _set(options: Options, console: Console, running: AsyncExitStack) -> Stage:
+async def _set(options: Options, console: Console, running: AsyncExitStack, *, once: bool) -> Stage:
     """Starts the parts, each after those that it needs; `running` stops them in the opposite order."""
     began = time.monotonic()
     logs = options.folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    sent = running.enter_context(Ledger(options.folder / "sent.ndjson"))
-    notified = running.enter_context(Ledger(options.folder / "notified.ndjson"))
+    sent = running.enter_context(Ledger(options.folder / "sent.ndjson", remember=False))
+    notified = running.enter_context(Ledger(options.folder / "notified.ndjson", remember=once))
 
     if in_use(options.host, options.port):
         raise CannotPerform(f"Port {options.port} is in use: stop what listens there, or choose another with --port.")
     broker = await running.enter_async_context(BrokerClient(options.url))
     serving = await _started("broker", _serve(options), logs, running)
     with console.status("Starting MongoDB and the broker …"):
+        territory = generate(lights=options.lights)
+        trades = await open_trades(territory, broker, options.folder, lambda: Page(sent, remember=once), running)
+        files = adapters.write_files(options.folder / "adapters", territory, trades.ends, broker=options.url)
+        application = Application(notified)
+        endpoint = await application.start()
+        running.push_async_callback(application.stop)
         await _ready(broker, serving)
-
-    application = Application(notified)
-    endpoint = await application.start()
-    running.push_async_callback(application.stop)
-
-    territory = generate(lights=options.lights)
-    rng = random.Random(SEED)  # noqa: S311 - made-up values
-    talq_port = free_port()
-    talq_url = f"http://127.0.0.1:{talq_port}"
-    publisher = DatexPublisher(territory.stations, sent, rng)
-    network = ChirpStack(territory.sensors, sent, rng)
-    vendors: dict[str, Vendor] = {
-        "street lighting": TalqGateway(talq_url, territory.lights, territory.cabinets, sent, rng),
-        "traffic": publisher,
-        "irrigation": network,
-    }
-    for vendor in vendors.values():
-        await vendor.start()
-        running.push_async_callback(vendor.stop)
-    files = adapters.write_files(
-        options.folder / "adapters",
-        territory,
-        broker=options.url,
-        talq_port=talq_port,
-        datex_url=publisher.url,
-        mqtt_port=network.port,
-    )
+    await application.subscribe(broker, endpoint)  # before anything is sent
     adapting = await _started("adapters", ["adapter", "run", *map(str, files)], logs, running)
+    registers = Page(sent, remember=once)
     programs = (serving, adapting)
-    return Stage(options, console, began, territory, broker, application, endpoint, vendors, programs, sent, notified)
+    return Stage(options, console, began, territory, broker, application, registers, trades, programs, notified)
 
 
 def _serve(options: Options) -> list[str]:
@@ -161,11 +138,11 @@ async def _while_kept(stage: Stage, acting: Coroutine[None, None, int]) -> int:
 
 async def _once(stage: Stage) -> int:
     """What became of the registers and of one round of each feed."""
-    ids = await _fill(stage)
-    feeds = {pair for pair in stage.sent.pairs if pair[1]}
+    await _fill(stage)
+    pages = {"registers": stage.registers, **stage.trades.pages}
     with stage.console.status("Waiting for the last notifications …"):
-        await arrivals.all_notified(ids | feeds, stage.notified)
-    found = await arrivals.check(stage.broker, ids, feeds, stage.notified)
+        await arrivals.all_notified(set().union(*(page.pairs for page in pages.values())), stage.notified)
+    found = await arrivals.check(stage.broker, pages, stage.notified)
     stage.console.print(arrivals.table(found))
     stage.console.print(f"{time.monotonic() - stage.began:.1f} s in all, the start of MongoDB and the broker included.")
     return 0 if all(each.complete for each in found) else 1
@@ -174,30 +151,30 @@ async def _once(stage: Stage) -> int:
 async def _endless(stage: Stage) -> int:
     """The same, then changes as they happen."""
     await _fill(stage)
-    stage.console.print(programme.text(stage.options.url, stage.options.folder), soft_wrap=True)
+    stage.console.print(programme.text(stage.options.url, stage.options.folder, _reports(stage)), soft_wrap=True)
     if stage.application.first is not None:
         seconds = stage.application.first - stage.began
         stage.console.print(f"The application had its first notification {seconds:.1f} s after the start.\n")
     stage.application.tell(partial(_print_line, stage.console))
-    await asyncio.gather(*(vendor.keep_sending() for vendor in stage.vendors.values()))
+    await asyncio.gather(*(vendor.keep_sending() for vendor in stage.trades.vendors.values()))
     return 0
 
 
-async def _fill(stage: Stage) -> set[Pair]:
-    """The application subscribes; the town's registers and a first round of each feed go into the broker.
+def _reports(stage: Stage) -> str:
+    return f"http://127.0.0.1:{stage.trades.ends.reports}"
 
-    The entities of the registers, as pairs of a ledger.
-    """
-    await stage.application.subscribe(stage.broker, stage.endpoint)
+
+async def _fill(stage: Stage) -> None:
+    """The town's registers and a first round of each feed go into the broker."""
     content = registers(stage.territory, datetime.now(UTC))
     async with _progress(stage) as progress, asyncio.TaskGroup() as tasks:
-        for name, vendor in stage.vendors.items():
+        for name, vendor in stage.trades.vendors.items():
             bar = progress.add_task(f"{name} ({vendor.protocol})", total=None)
             tasks.create_task(_first_round(vendor, partial(progress.update, bar)))
         bars = {name: progress.add_task(f"register: {name}", total=len(each)) for name, each in content.items()}
         for name, bar in bars.items():
             await stage.broker.upsert(content[name], partial(progress.advance, bar))
-    return {(entity["id"], "") for entities in content.values() for entity in entities}
+            stage.registers.write_all([(entity["id"], "") for entity in content[name]])
 
 
 async def _first_round(vendor: Vendor, update: Callable[..., None]) -> None:

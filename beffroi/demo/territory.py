@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate, cycle
 from uuid import UUID
 
+from beffroi.demo.equipment import Equipment, equip
 from beffroi.demo.streets import (
     AVENUES,
     CHALONS,
@@ -102,6 +103,7 @@ class Territory:
     buildings: tuple[Building, ...]
     gardens: tuple[Garden, ...]
     sensors: tuple[Sensor, ...]
+    equipment: Equipment
 
 
 def generate(
@@ -112,13 +114,16 @@ def generate(
     network = streets(rng)
     lamps = _lights(network, lights, rng)
     gardens = [_garden(*row) for row in _GARDENS]
+    loops = tuple(_stations(stations, rng))
+    houses = tuple(_buildings(network, buildings, rng))
     return Territory(
         lights=tuple(lamps),
         cabinets=tuple(dict.fromkeys(lamp.cabinet for lamp in lamps)),
-        stations=tuple(_stations(stations, rng)),
-        buildings=tuple(_buildings(network, buildings, rng)),
+        stations=loops,
+        buildings=houses,
         gardens=tuple(gardens),
         sensors=tuple(_sensors(gardens, sensors, rng)),
+        equipment=equip([(house.key, house.name, house.place) for house in houses], rng),
     )
 
 

@@ -1,28 +1,30 @@
-"""Three vendors' systems, simulated: each speaks its real protocol on loopback, to whatever adapter listens.
+"""Vendors' systems, simulated: each speaks its real protocol on loopback, to whatever adapter listens.
 
-They tell the ledger what they handed over, once the other side has acknowledged it.
+They note on their page what they handed over, once the other side has acknowledged it.
 """
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
-from typing import Protocol
 
 
-class Vendor(Protocol):
+class Vendor(ABC):
     """A vendor's system; `protocol` is how it speaks."""
 
     protocol: str
 
-    async def start(self) -> None:
-        """Opens what it serves."""
+    async def start(self) -> None:  # noqa: B027 - not all have something to open
+        """Opens what it serves, where it does."""
 
+    @abstractmethod
     async def round(self) -> int:
         """Hands over the state of everything it has, once; the number of things."""
 
+    @abstractmethod
     async def keep_sending(self) -> None:
         """Sends changes as they happen, until cancelled."""
 
-    async def stop(self) -> None:
-        """Closes what it served."""
+    async def stop(self) -> None:  # noqa: B027
+        """Closes what it opened."""
 
 
 def now() -> datetime:

@@ -1,7 +1,6 @@
 """A ChirpStack 4 network server with Dragino LSE01 soil sensors: uplinks and status events on an MQTT broker.
 
-The MQTT broker is a real one, amqtt, on a free loopback port. As from the real sensors' codec, some numbers are texts,
-and a message's fields at their default value are absent.
+As from the real sensors' codec, some numbers are texts, and a message's fields at their default value are absent.
 """
 
 import asyncio
@@ -12,55 +11,34 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import aiomqtt
 import orjson
-from amqtt.broker import Broker
 
 from beffroi.demo.inventory import entity_id
-from beffroi.demo.ledger import Ledger
-from beffroi.demo.processes import free_port
+from beffroi.demo.ledger import Page
 from beffroi.demo.territory import Sensor
-from beffroi.demo.vendors import now, utc
+from beffroi.demo.vendors import Vendor, now, utc
+from beffroi.demo.vendors.mqtt import Messages
 
 APPLICATION = "5bb92de6-49b3-49af-a366-34667f2230be"
 _EVERY = 1.5
 
 
-class ChirpStack:
-    """Publishes for all sensors; `port` is that of its MQTT broker."""
+class ChirpStack(Vendor):
+    """Publishes for all sensors."""
 
     protocol = "ChirpStack v4, MQTT"
 
-    def __init__(self, sensors: Sequence[Sensor], ledger: Ledger, rng: random.Random) -> None:
-        self.port = free_port()
+    def __init__(self, messages: Messages, sensors: Sequence[Sensor], page: Page, rng: random.Random) -> None:
+        self._messages = messages
         self._sensors = sensors
-        self._ledger = ledger
+        self._page = page
         self._rng = rng
         self._water = {sensor.key: rng.uniform(12, 38) for sensor in sensors}
         self._frames = dict.fromkeys(self._water, 0)
-        self._broker = Broker(
-            {
-                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}},
-                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-            }
-        )
-        self._client: aiomqtt.Client
-
-    async def start(self) -> None:
-        """Starts the MQTT broker and connects to it."""
-        await self._broker.start()
-        self._client = aiomqtt.Client("127.0.0.1", self.port, identifier="chirpstack")
-        await self._client.__aenter__()
-
-    async def stop(self) -> None:
-        """Stops the MQTT broker."""
-        await self._client.__aexit__(None, None, None)
-        await self._broker.shutdown()
 
     async def round(self) -> int:
         """Once somebody has subscribed to its events: an uplink of each sensor; the number of sensors."""
-        while not self._broker.subscriptions:  # noqa: ASYNC110  it has no event for this
-            await asyncio.sleep(0.05)
+        await self._messages.awaited("application/")
         for sensor in self._sensors:
             await self._uplink(sensor)
         return len(self._sensors)
@@ -117,12 +95,12 @@ class ChirpStack:
         }
         await self._publish(sensor, "up", event)
         pairs = [(entity_id(entity_type, sensor.key), utc(time)) for entity_type in ("Device", "GreenspaceRecord")]
-        self._ledger.write_all(pairs)
+        self._page.write_all(pairs)
 
     async def _status(self, sensor: Sensor) -> None:
         time = now()
         await self._publish(sensor, "status", self._event(sensor, time) | {"margin": 10, "batteryLevel": 88.3})
-        self._ledger.write(entity_id("Device", sensor.key), utc(time))
+        self._page.write(entity_id("Device", sensor.key), utc(time))
 
     def _event(self, sensor: Sensor, time: datetime) -> dict[str, Any]:
         return {
@@ -143,4 +121,4 @@ class ChirpStack:
 
     async def _publish(self, sensor: Sensor, event: str, content: dict[str, Any]) -> None:
         topic = f"application/{APPLICATION}/device/{sensor.key}/event/{event}"
-        await self._client.publish(topic, orjson.dumps(content), qos=1)
+        await self._messages.publish(topic, orjson.dumps(content))

@@ -15,48 +15,48 @@ from xml.etree import ElementTree
 from aiohttp import web
 
 from beffroi.demo.inventory import entity_id
-from beffroi.demo.ledger import Ledger
+from beffroi.demo.ledger import Page
 from beffroi.demo.territory import Station
-from beffroi.demo.vendors import now, utc
+from beffroi.demo.vendors import Vendor, now, utc
+from beffroi.demo.vendors.loopback import Site, answered
 
 PERIOD = timedelta(minutes=6)
 EVERY = 10.0
+_PATH = "/QTV-DIR/qtvDir.xml"
 _DATEX = "http://datex2.eu/schema/2/2_0"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _PARIS = timezone(timedelta(hours=1))
 ElementTree.register_namespace("", _DATEX)
 
 
-class DatexPublisher:
-    """Serves the newest document on a free loopback port, at `url` from `start` on."""
+class DatexPublisher(Vendor):
+    """Serves the newest document at `url`."""
 
     protocol = "DATEX II v2"
 
-    def __init__(self, stations: Sequence[Station], ledger: Ledger, rng: random.Random) -> None:
-        self.url = ""
+    def __init__(self, stations: Sequence[Station], page: Page, rng: random.Random) -> None:
         self._stations = stations
-        self._ledger = ledger
+        self._page = page
         self._rng = rng
         self._share = {station.key: rng.uniform(0.2, 0.9) for station in stations}
         self._published: datetime
         self._document = b""
         self._fetched = asyncio.Event()
-        self._runner: web.AppRunner
+        self._site = Site([web.get(_PATH, self._answer)])
+
+    @property
+    def url(self) -> str:
+        """Of the document."""
+        return self._site.url + _PATH
 
     async def start(self) -> None:
         """Publishes a first document."""
         self._publish()
-        server = web.Application()
-        server.router.add_get("/QTV-DIR/qtvDir.xml", self._answer)
-        self._runner = web.AppRunner(server, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        host, port = self._runner.addresses[0]
-        self.url = f"http://{host}:{port}/QTV-DIR/qtvDir.xml"
+        await self._site.start()
 
     async def stop(self) -> None:
         """Stops serving."""
-        await self._runner.cleanup()
+        await self._site.stop()
 
     async def round(self) -> int:
         """Waits until somebody has fetched the document; the number of stations in it."""
@@ -86,11 +86,9 @@ class DatexPublisher:
         if request.headers.get("If-None-Match") == validator:
             return web.Response(status=304, headers=headers)
         published, body = self._published, self._document
-        response = web.Response(body=body, headers=headers, content_type="application/xml")
-        await response.prepare(request)
-        await response.write_eof()
+        response = await answered(request, body, headers, "application/xml")
         if not self._fetched.is_set() and published == self._published:
-            self._ledger.write_all(
+            self._page.write_all(
                 [(entity_id("TrafficFlowObserved", each.key), utc(published)) for each in self._stations]
             )
             self._fetched.set()

@@ -12,35 +12,36 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import aiohttp
 import orjson
 
 from beffroi.demo.inventory import entity_id
-from beffroi.demo.ledger import Ledger
+from beffroi.demo.ledger import Page
 from beffroi.demo.territory import Cabinet, Light
-from beffroi.demo.vendors import now, utc
+from beffroi.demo.vendors import Vendor, now, utc
+from beffroi.demo.vendors.posting import post
 
 VERSION = "2.7.1"
 _DEVICES_A_MESSAGE = 250
-_RETRY = 0.5
 _TICK = 1.0
 _LIGHTS_A_TICK = 5
 
 
-class TalqGateway:
+class TalqGateway(Vendor):
     """Speaks to the CMS at `url` for all lights and cabinets."""
 
     protocol = "TALQ 2.7"
 
     def __init__(
-        self, url: str, lights: Sequence[Light], cabinets: Sequence[Cabinet], ledger: Ledger, rng: random.Random
+        self, url: str, lights: Sequence[Light], cabinets: Sequence[Cabinet], page: Page, rng: random.Random
     ) -> None:
         self._url = url
         self._lights = lights
         self._cabinets = cabinets
-        self._ledger = ledger
+        self._page = page
         self._rng = rng
         self._address = str(UUID(int=rng.getrandbits(128), version=4))
         self._levels = {light.key: rng.choice((30, 50, 70, 100)) for light in lights}
@@ -92,7 +93,7 @@ class TalqGateway:
             for device in devices
         ]
         await self._send(method, path, content)
-        self._ledger.write_all([(_id(device), utc(time)) for device in devices])
+        self._page.write_all([(_id(device), utc(time)) for device in devices])
 
     async def _fail_or_repair(self) -> None:
         """The oldest of three failed lamps is repaired, or else one more fails."""
@@ -109,7 +110,7 @@ class TalqGateway:
             "startEndFlag": not repaired,
         }
         await self._send("POST", "/log-reports", {"address": self._address, "entries": [{"data": event}]})
-        self._ledger.write(_id(light), utc(time))
+        self._page.write(_id(light), utc(time))
 
     async def _send(self, method: str, path: str, content: Any) -> None:
         """Sends until the CMS has taken it, as the protocol's retry asks."""
@@ -117,19 +118,8 @@ class TalqGateway:
             "clientAddress": self._address,
             "talqRequestId": str(UUID(int=self._rng.getrandbits(128), version=4)),
         }
-        body = orjson.dumps(content)
-        while True:
-            try:
-                async with self._session.request(
-                    method, self._url + path, params=parameters, data=body, headers={"Content-Type": "application/json"}
-                ) as response:
-                    if response.status in (200, 201):
-                        return
-                    if response.status < 500:
-                        raise RuntimeError(f"{method} {path}: {response.status} {await response.text()}")
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            await asyncio.sleep(_RETRY)
+        url = f"{self._url}{path}?{urlencode(parameters)}"
+        await post(self._session, url, orjson.dumps(content), {"Content-Type": "application/json"}, method)
 
     def _lamp(self, light: Light, time: datetime, announce: bool) -> dict[str, Any]:
         """A lamp controller: its actuator and its monitor, and for an announcement what it is and where."""
