@@ -6,6 +6,7 @@ that nobody pays for what is not there.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +38,8 @@ from ngsi_ld.query.writing import Unwritable, written_q, written_types
 from ngsi_ld.registration.matching import Match, Wanted, any_of
 from ngsi_ld.registration.narrowing import Part, parts
 from ngsi_ld.registration.registration import Mode
+
+logger = logging.getLogger(__name__)
 
 _NOBODY = "urn:ngsi-ld:null"
 _IDS_IN_A_QUERY = 50
@@ -73,6 +76,11 @@ class Territory:
         """The registrations that may be asked, by id; None for all that match. An EntityMap says which (5.7.1.4)."""
         self.sources: list[str] = []
         """After `get`: the ids of the registrations whose sources had the entity, and @none for this broker."""
+
+    @property
+    def maps(self) -> dict[str, str]:
+        """The EntityMaps of the sources, see `Caller`."""
+        return self._caller.maps
 
     # One entity, and many by their ids ------------------------------------------------------------------------------
 
@@ -229,7 +237,7 @@ class Territory:
             try:
                 return await self._page(self._plan(query, chosen), tenant, limit, offset, after)
             except OutOfOrder as found:
-                unordered.add(str(found))
+                _note_unordered(found)
 
     async def count(self, tenant: str, query: Query, *, now: str, chosen: Sequence[Chosen] | None = None) -> int:
         """How many entities match at all sources together, each counted once."""
@@ -241,7 +249,7 @@ class Territory:
                 streams = self._streams(plan, tenant)
                 return len([1 async for _ in groups(streams, LARGEST_PAGE, ids_only=True)])
             except OutOfOrder as found:
-                unordered.add(str(found))
+                _note_unordered(found)
 
     async def all(self, tenant: str, query: Query) -> AsyncIterator[Entity]:
         """All that match at all sources together, in the order of ids; after a mishap some come again."""
@@ -250,7 +258,7 @@ class Territory:
                 async for entity in self._entities(self._plan(query, None), tenant, LARGEST_PAGE):
                     yield entity
             except OutOfOrder as found:
-                unordered.add(str(found))
+                _note_unordered(found)
             else:
                 return
 
@@ -453,6 +461,11 @@ def _of(ids: tuple[str, ...], selectors: Sequence[EntitySelector]) -> tuple[Enti
         # An id that nothing has: no ids would be any.
         narrowed.append(replace(one, ids=kept or (_NOBODY,)))
     return tuple(narrowed)
+
+
+def _note_unordered(found: OutOfOrder) -> None:
+    logger.warning("the source of %s does not give its entities in order, and is read whole from now on", found)
+    unordered.add(str(found))
 
 
 def _all_attributes(wanted: Sequence[Part]) -> frozenset[str]:

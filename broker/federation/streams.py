@@ -144,6 +144,7 @@ class SourceStream(Stream):
         if self._ordered:
             super().whole_again()
             self._read = self.position
+            self._last = ""
 
     async def _page(self, names: Names, size: int, *, ids_only: bool) -> None:
         paging = [("limit", str(size))]
