@@ -115,3 +115,38 @@ async def test_open311_what_becomes_of_a_report_is_read_back(runs, application, 
         async with citizen.get(f"{url}/requests/{number}.json") as answer:
             (seen,) = json.loads(await answer.text())
     assert (seen["status"], seen["status_notes"]) == ("closed", "ampoule changée")
+
+
+async def test_fiware_devices_with_an_endpoint(runs, vendor, application, tmp_path, log):
+    told = []
+
+    async def take(request):
+        told.append(await request.text())
+        return web.json_response({"ping": "pong"})
+
+    await vendor.serve(robot=take)
+    devices = tmp_path / "devices.csv"
+    devices.write_text(f"device,name,endpoint\nrobot-1,Robot,{vendor.url}/robot\n")
+    port = free_port()
+    request = {"topic": None, "url": "{lookup('devices', address.device).endpoint}"}
+    runs(
+        "fiware_iot",
+        {"commands": ["ping"], "devices": str(devices)},
+        source={"kind": "fiware_iot", "port": port},
+        commands={**commands(), "send": {"kind": "http"}},
+        entities={"device": {"commands": {"any": {"request": request, "outcomes": []}}}},
+    )
+    await until(lambda: "listening on" in log())
+    async with (
+        aiohttp.ClientSession() as device,
+        device.post(f"http://127.0.0.1:{port}/iot/json?i=robot-1&k=k1", json={"t": 15}) as answer,
+    ):
+        assert answer.status == 200
+    robot = "urn:ngsi-ld:Device:chalons-robot-1"
+    await application.exists(robot)
+
+    await application.command(robot, "ping", 22)
+
+    done = await application.becomes(robot, "ping", "OK")
+    assert done["ping_info"]["value"] == {"ping": "pong"}
+    assert told == ['{"ping":22}']
