@@ -35,6 +35,8 @@ from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
 from broker.notifications.streams import Streams
 from broker.operations.registrations import Registrations
+from broker.operations.entity_maps import EntityMaps
+from broker.operations.entity_maps import Limits as EntityMapLimits
 from broker.operations.snapshots import Limits as SnapshotLimits
 from broker.operations.snapshots import Snapshots
 from broker.operations.subscriptions import REGISTRATION_SUBSCRIPTIONS, SUBSCRIPTIONS, Subscriptions
@@ -62,6 +64,7 @@ class Services:
     subscriptions: Subscriptions
     streams: Streams
     snapshots: Snapshots
+    entity_maps: EntityMaps
     remotes: Remotes
     registry: Registry
     registrations: Registrations
@@ -159,6 +162,7 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(snapshots.close)
         yield Services(
             snapshots=snapshots,
+            entity_maps=EntityMaps(mongo, _entity_map_limits(settings)),
             settings=settings,
             mongo=mongo,
             store=store,
@@ -200,6 +204,15 @@ def _snapshot_limits(settings: Settings) -> SnapshotLimits:
         lifetime=settings.snapshot_lifetime,
         longest=settings.snapshot_longest,
         prepared=settings.snapshot_preparations,
+    )
+
+
+def _entity_map_limits(settings: Settings) -> EntityMapLimits:
+    return EntityMapLimits(
+        number=settings.entity_maps,
+        entities=settings.entity_map_size,
+        lifetime=settings.entity_map_lifetime,
+        longest=settings.entity_map_longest,
     )
 
 

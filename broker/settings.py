@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     snapshot_longest: float = Field(30 * 86400.0, gt=0, description="Most seconds that can be asked for a snapshot.")
     snapshot_preparations: int = Field(2, gt=0, description="Snapshots that a worker prepares at a time.")
 
+    entity_maps: int = Field(1000, gt=0, description="Most EntityMaps of a tenant; beyond, the oldest go.")
+    entity_map_size: int = Field(500_000, gt=0, description="Most entities in an EntityMap.")
+    entity_map_lifetime: float = Field(600.0, gt=0, description="Seconds that an EntityMap stays if none are asked.")
+    entity_map_longest: float = Field(86400.0, gt=0, description="Most seconds that can be asked for an EntityMap.")
+
     cors_origins: str = Field("*", description="Origins that browsers may call from, separated by commas; * for any.")
     gzip_minimum: int = Field(1024, ge=0, description="Answers from this size on are compressed; 0 never.")
 

@@ -44,9 +44,7 @@ _METHODS = ""
 _ECHOED = (b"ngsild-tenant", b"ngsild-snapshot")
 """The headers of a request that its response repeats (6.3.14, 6.3.22)."""
 
-_EXPOSED = (
-    b"Link, Location, NGSILD-EntityMap, NGSILD-Results-Count, NGSILD-Snapshot, NGSILD-Tenant, NGSILD-Warning"
-)
+_EXPOSED = b"Link, Location, NGSILD-EntityMap, NGSILD-Results-Count, NGSILD-Snapshot, NGSILD-Tenant, NGSILD-Warning"
 
 _IN_SNAPSHOTS = frozenset(
     {b"entities", b"entityOperations", b"types", b"attributes", b"subscriptions", b"temporal", b"entityMaps"}
@@ -147,9 +145,7 @@ class Api:
         ]
         return response
 
-    async def _snapshot(
-        self, raw_path: bytes, tenant: str, given: bytes, parameters: dict[str, Any], at: str
-    ) -> str:
+    async def _snapshot(self, raw_path: bytes, tenant: str, given: bytes, parameters: dict[str, Any], at: str) -> str:
         """The name under which the data of the snapshot that a request is about is stored as that of a tenant (6.3.22).
 
         Resources that a snapshot does not have are those of the tenant.
@@ -206,9 +202,7 @@ class Api:
             response.headers += [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
         else:
             return
-        response.headers.append(
-            (b"access-control-expose-headers", _EXPOSED)
-        )
+        response.headers.append((b"access-control-expose-headers", _EXPOSED))
 
     async def _send(self, response: Response, headers: dict[bytes, bytes], method: str, send: Send) -> None:
         body = response.body

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from broker.api.mapped import MappedEntities, mapped_entities, wants_map
 from broker.api.media import GEO_JSON, JSON, JSON_LD
 from broker.api.prefer import preferred, preferred_version
 from broker.api.request import Request
@@ -51,16 +52,22 @@ async def page_of_entities(
     linking: Linking | None,
 ) -> Response:
     """200 with the page that the parameters ask for, links to its neighbours, and the count if asked."""
+    store: Reading | MappedEntities
     territory = store = request.territory(
         context, attributes=view.attributes, dataset_ids=view.dataset_ids, split=parameters.get("splitEntities")
     )
     distributed = isinstance(store, Territory) and store.reaches(query)
     if not distributed:
         store = request.services.store
+    mapped: MappedEntities | None = None
+    if wants_map(request, parameters):
+        store = mapped = await mapped_entities(request, context, parameters, query, territory)
     limit, offset = page_bounds(request)
     after = Position.parse(parameters["cursor"]) if "cursor" in parameters else None
-    if after is not None and (offset or query.ordering is not None):
-        raise bad_request_data("a cursor goes with neither offset nor orderBy: it is a place in the order of creation")
+    if after is not None and (offset or query.ordering is not None or mapped is not None):
+        raise bad_request_data(
+            "a cursor goes with no offset, orderBy or EntityMap: it is a place in the order of creation"
+        )
     found: list[Entity] = []
     if limit:
         # One more than the page tells whether there is a next one.
@@ -73,9 +80,13 @@ async def page_of_entities(
     page = found[:limit]
     following = None
     if len(found) > limit:
-        following = _next_page(request, limit, offset, page[-1], counted=distributed or query.ordering is not None)
+        counted = distributed or query.ordering is not None or mapped is not None
+        following = _next_page(request, limit, offset, page[-1], counted=counted)
     headers += page_links(request, limit, offset, following)
     status, shown = await _rendered(request, context, territory, page, view, linking, headers)
+    if mapped is not None:
+        headers.append(mapped.header)
+        status = 201 if mapped.created and status == 200 else status
     return _array(request, context, status, shown, headers)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from broker.api.consumption import one_entity, page_of_entities
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
+from broker.api.mapped import mapped_entity, wants_map
 from broker.api.media import SPATIAL
 from broker.api.query import (
+    MAP_PARAMETERS,
     QUERY_PARAMETERS,
     SELECTION_PARAMETERS,
     VIEW_OPTIONS,
@@ -104,8 +106,13 @@ async def _retrieve(request: Request) -> Response:
     linking = linking_of(request.parameters, request.services.settings.max_join_level)
     view = view_of(request, request.parameters, context, linking)
     territory = request.territory(context, attributes=view.attributes, dataset_ids=view.dataset_ids)
-    entity = await entities.retrieve(territory, target(request, context))
-    return await one_entity(request, context, entity, view, linking)
+    meant = target(request, context)
+    if not wants_map(request, request.parameters):
+        return await one_entity(request, context, await entities.retrieve(territory, meant), view, linking)
+    entity, header = await mapped_entity(request, context, territory, lambda: entities.retrieve(territory, meant))
+    response = await one_entity(request, context, entity, view, linking)
+    response.headers.append(header)
+    return response
 
 
 async def _replace(request: Request) -> Response:
@@ -193,6 +200,7 @@ RESOURCES = (
                 _query,
                 QUERY_PARAMETERS | VIEW_PARAMETERS,
                 answers=SPATIAL,
+                statuses=(200, 201),
                 options=VIEW_OPTIONS,
             ),
             "DELETE": Endpoint(
@@ -214,7 +222,7 @@ RESOURCES = (
                 "Retrieve Entity",
                 "5.7.1",
                 _retrieve,
-                VIEW_PARAMETERS | {"type", "local"},
+                VIEW_PARAMETERS | MAP_PARAMETERS | {"type", "local"},
                 answers=SPATIAL,
                 options=VIEW_OPTIONS,
             ),

@@ -66,6 +66,7 @@ def _operation(method: str, resource: Resource, endpoint: Endpoint) -> dict[str,
         "tags": [_tag(resource)],
         "parameters": [
             *({"$ref": f"#/components/parameters/{name}"} for name in sorted(endpoint.parameters)),
+            *([{"$ref": "#/components/parameters/NGSILD-EntityMap"}] if "entityMap" in endpoint.parameters else ()),
             {"$ref": "#/components/parameters/Link"},
         ],
         "responses": {
@@ -122,6 +123,12 @@ def _components() -> dict[str, Any]:
             "in": "header",
             "description": "The snapshot whose data it is about; none for that of the tenant.",
             "schema": {"type": "string", "format": "uri"},
+        },
+        "NGSILD-EntityMap": {
+            "name": "NGSILD-EntityMap",
+            "in": "header",
+            "description": "The EntityMap, by its id or its place, whose entities it is about.",
+            "schema": {"type": "string", "minLength": 1},
         },
         "Link": {
             "name": "Link",

@@ -7,6 +7,7 @@ from typing import Any
 from ngsi_ld.datetimes import checked_date_time
 from ngsi_ld.errors import bad_request_data, invalid_request
 from ngsi_ld.names import checked_uri
+from ngsi_ld.temporal.durations import Duration, parse_duration
 from ngsi_ld.temporal.query import TIME_PROPERTIES, TIMERELS
 
 Parser = Callable[[str, str], Any]
@@ -97,6 +98,14 @@ def keywords(value: str, name: str) -> frozenset[str]:
     return frozenset(names(value, name))
 
 
+def lifetime(value: str, name: str) -> Duration:
+    """A duration that is not nothing."""
+    duration = parse_duration(value, name)
+    if duration.is_zero:
+        raise bad_request_data(f"{name} must be longer than nothing")
+    return duration
+
+
 def _date_time(value: str, name: str) -> str:
     return checked_date_time(value, name)
 
@@ -147,6 +156,8 @@ PARAMETERS: dict[str, Parameter] = {
     "count": Parameter("Whether to count all that match, in NGSILD-Results-Count.", boolean, _BOOLEAN),
     "splitEntities": Parameter("Whether one entity may be in parts in several sources.", boolean, _BOOLEAN),
     "local": Parameter("Whether to ask this broker only.", boolean, _BOOLEAN),
+    "entityMap": Parameter("Whether an EntityMap is made, which NGSILD-EntityMap then names.", boolean, _BOOLEAN),
+    "entityMapLifetime": Parameter("For how long the EntityMap is wanted, as ISO 8601: PT10M.", lifetime, _STRING),
     "format": Parameter(
         "Representation of entities; of temporal evolutions normalized, temporalValues or aggregatedValues.",
         one_of(*FORMATS, *TEMPORAL_FORMATS),

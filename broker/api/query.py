@@ -41,7 +41,10 @@ VIEW_PARAMETERS = JOIN_PARAMETERS | frozenset(
 
 ORDERING_PARAMETERS = frozenset({"orderBy", "collation", "orderFrom", "orderGeometry"})
 
-QUERY_PARAMETERS = SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS | {"splitEntities"}
+MAP_PARAMETERS = frozenset({"entityMap", "entityMapLifetime"})
+"""Whether an EntityMap is made, and for how long (5.5.14)."""
+
+QUERY_PARAMETERS = SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS | MAP_PARAMETERS | {"splitEntities"}
 """What Query Entities takes besides the view."""
 
 _NO_JOIN = "@none"

@@ -6,7 +6,7 @@ from typing import Any
 from broker.api.consumption import page_of_entities
 from broker.api.endpoint import JSON_BODY, Endpoint, Resource
 from broker.api.media import SPATIAL
-from broker.api.parameters import JOINS
+from broker.api.parameters import JOINS, lifetime
 from broker.api.query import PAGING_PARAMETERS, VIEW_OPTIONS, linking_of, query_of, view_of
 from broker.api.request import Request
 from broker.api.response import Response
@@ -115,6 +115,10 @@ def _uris(value: Any, member: str) -> dict[str, Any]:
     return {member: [checked_uri(one, member) for one in _texts(value, member)[member]]}
 
 
+def _lifetime(value: Any, member: str) -> dict[str, Any]:
+    return {member: lifetime(_text(value, member)[member], member)}
+
+
 def _boolean(value: Any, member: str) -> dict[str, Any]:
     if not isinstance(value, bool):
         raise bad_request_data(f"{member} must be true or false, not {value!r}")
@@ -139,6 +143,8 @@ _MEMBERS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
     "join": _join,
     "joinLevel": _join_level,
     "containedBy": _uris,
+    "entityMap": _boolean,
+    "entityMapLifetime": _lifetime,
 }
 
 
@@ -154,6 +160,7 @@ RESOURCES = (
                 _PARAMETERS,
                 JSON_BODY,
                 SPATIAL,
+                (200, 201),
                 options=VIEW_OPTIONS,
                 schema="Query",
             )

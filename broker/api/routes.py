@@ -7,6 +7,7 @@ from broker.api import (
     contexts,
     discovery,
     entities,
+    entity_maps,
     events,
     identity,
     query_body,
@@ -31,6 +32,7 @@ RESOURCES: tuple[Resource, ...] = (
     *remote_notifications.RESOURCES,
     *events.RESOURCES,
     *contexts.RESOURCES,
+    *entity_maps.RESOURCES,
     *snapshots.RESOURCES,
     *identity.RESOURCES,
 )

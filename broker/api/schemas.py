@@ -13,6 +13,7 @@ _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
 _ONE_OR_MORE_TEXTS = {"oneOf": [_TEXT, _TEXTS]}
 _DATE_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d{1,6})?Z$"}
+_DURATION = {"type": "string", "examples": ["PT1H"]}
 _NUMBER_ABOVE_0 = {"type": "number", "exclusiveMinimum": 0}
 _KEY_VALUES = {
     "type": "array",
@@ -131,7 +132,7 @@ _REGISTRATION: dict[str, Any] = {
 
 _SNAPSHOT_MEMBERS: dict[str, Any] = {
     "type": {"const": "Snapshot"},
-    "snapshotLifetime": {"type": "string", "examples": ["PT1H"]},
+    "snapshotLifetime": _DURATION,
     "snapshotPriority": {"type": "integer", "minimum": 1, "maximum": 10, "default": 5},
     "endpoint": _URI,
     "receiverInfo": _KEY_VALUES,
@@ -178,8 +179,15 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "joinLevel": {"type": "integer", "minimum": 1},
             "containedBy": {"type": "array", "items": _URI, "minItems": 1},
             "splitEntities": {"type": "boolean"},
+            "entityMap": {"type": "boolean"},
+            "entityMapLifetime": _DURATION,
         },
         "required": ["type"],
+    },
+    "EntityMapFragment": {
+        "description": "Of an EntityMap only its expiry can be changed.",
+        "type": "object",
+        "properties": {"id": _URI, "type": {"const": "EntityMap"}, "expiresAt": _DATE_TIME, "@context": {}},
     },
     "TemporalQuery": {
         "description": "A Query with the time that is asked for.",

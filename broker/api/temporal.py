@@ -1,12 +1,15 @@
 """The resources below `/temporal` (6.18 to 6.22, 6.24): temporal evolutions of entities."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from broker.api.attributes import dataset_of, named_attribute
 from broker.api.consumption import page_bounds, page_links, with_context
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
+from broker.api.mapped import wants_map
+from broker.api.mapped_temporal import mapped_evolution, mapped_evolutions
 from broker.api.media import JSON_LD
-from broker.api.query import ORDERING_PARAMETERS, PAGING_PARAMETERS, SELECTION_PARAMETERS
+from broker.api.query import MAP_PARAMETERS, ORDERING_PARAMETERS, PAGING_PARAMETERS, SELECTION_PARAMETERS
 from broker.api.request import HttpError, Request
 from broker.api.response import Header, Response, created, dump, no_content
 from broker.api.temporal_query import (
@@ -40,7 +43,8 @@ from ngsi_ld.temporal.representation import (
 )
 
 _LOCAL = frozenset({"local"})
-_SELECTION = (SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS) - {"cursor"}
+SELECTION = (SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS | MAP_PARAMETERS) - {"cursor"}
+"""What selects the evolutions of a page."""
 
 
 def history_of(request: Request) -> History:
@@ -124,7 +128,12 @@ async def _retrieve(request: Request) -> Response:
     entity_id = checked_uri(request.ids[0], "the id in the path")
     history, context = history_of(request), await request.context()
     reading = reading_of(request, request.parameters, context, of_one=True)
-    entity = await history.entity(request.tenant, entity_id)
+    mapped: list[Header] = []
+    if wants_map(request, request.parameters):
+        entity, header = await mapped_evolution(request, context, lambda: history.entity(request.tenant, entity_id))
+        mapped.append(header)
+    else:
+        entity = await history.entity(request.tenant, entity_id)
     required = reading.ask.required
     if required is not None and required.isdisjoint(one.partition("\n")[0] for one in entity.get("series", ())):
         raise not_found(f"the history of {entity_id} has none of the attributes that attrs names")
@@ -135,31 +144,42 @@ async def _retrieve(request: Request) -> Response:
     status, headers, shown = await _rendered(request, context, reading, listed)
     if not shown[0]:
         raise not_found(f"pick and omit leave nothing of the history of {entity_id}")
-    return Response(status, dump(with_context(shown[0], request, context)), headers)
+    return Response(status, dump(with_context(shown[0], request, context)), headers + mapped)
 
 
 async def _query(request: Request) -> Response:
     context = await request.context()
-    return await _page(request, context, reading_of(request, request.parameters, context, of_one=False))
+    reading = reading_of(request, request.parameters, context, of_one=False)
+    return await _page(request, context, request.parameters, reading)
 
 
 async def _query_by_body(request: Request) -> Response:
     context = await request.context()
     parameters = request.parameters | body_parameters(request.body)
-    return await _page(request, context, reading_of(request, parameters, context, of_one=False))
+    return await _page(request, context, parameters, reading_of(request, parameters, context, of_one=False))
 
 
-async def _page(request: Request, context: Context, reading: TemporalReading) -> Response:
+async def _page(
+    request: Request, context: Context, parameters: Mapping[str, Any], reading: TemporalReading
+) -> Response:
     history, ask = history_of(request), reading.ask
     limit, offset = page_bounds(request)
     await history.begin(request.tenant)
+    mapped = None
+    if wants_map(request, parameters):
+        mapped = await mapped_evolutions(request, context, parameters, history, ask)
     found: list[Found] = []
-    if limit:
-        # One more than the page tells whether there is a next one.
+    # One more than the page tells whether there is a next one.
+    if limit and mapped is not None:
+        found = await mapped.select(offset=offset, limit=limit + 1)
+    elif limit:
         found = await select(history, request.tenant, ask, request.now, offset=offset, limit=limit + 1)
     status, headers, shown = await _rendered(request, context, reading, found[:limit])
+    if mapped is not None:
+        headers.append(mapped.header)
+        status = 201 if mapped.created and status == 200 else status
     if request.parameters.get("count"):
-        number = await count(history, request.tenant, ask, request.now)
+        number = await (mapped.count() if mapped else count(history, request.tenant, ask, request.now))
         headers.append((b"ngsild-results-count", str(number).encode()))
     headers += page_links(request, limit, offset, {"offset": offset + limit} if len(found) > limit else None)
     shown = [one for one in shown if one]
@@ -248,8 +268,8 @@ RESOURCES = (
                 "Query Temporal Entities",
                 "5.7.4",
                 _query,
-                _SELECTION | TEMPORAL_VIEW_PARAMETERS,
-                statuses=(200, 206),
+                SELECTION | TEMPORAL_VIEW_PARAMETERS,
+                statuses=(200, 201, 206),
                 options=TEMPORAL_OPTIONS,
             ),
         },
@@ -262,7 +282,7 @@ RESOURCES = (
                 "Retrieve Temporal Entity",
                 "5.7.3",
                 _retrieve,
-                TEMPORAL_VIEW_PARAMETERS | _LOCAL,
+                TEMPORAL_VIEW_PARAMETERS | MAP_PARAMETERS | _LOCAL,
                 statuses=(200, 206),
                 options=TEMPORAL_OPTIONS,
             ),
@@ -325,7 +345,7 @@ RESOURCES = (
                 _query_by_body,
                 PAGING_PARAMETERS - {"cursor"} | {"local", "format", "options"},
                 JSON_BODY,
-                statuses=(200, 206),
+                statuses=(200, 201, 206),
                 options=TEMPORAL_OPTIONS,
                 schema="TemporalQuery",
             )
