@@ -10,7 +10,7 @@ from broker.api.media import JSON
 from broker.api.request import Request
 from broker.api.response import Response, dump, multi_status, no_content
 from broker.api.writing import of_attribute, write
-from broker.federation import writes
+from broker.federation import provision
 from broker.operations import entities
 from ngsi_ld.attributes import NULL
 from ngsi_ld.errors import invalid_request, not_found
@@ -46,7 +46,7 @@ async def _set(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.SET_VALUE,
+        provision.SET_VALUE,
         of_attribute(name, []),
         lambda _: entities.change(
             request.services.store,

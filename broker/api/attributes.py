@@ -7,7 +7,7 @@ from broker.api.entities import target
 from broker.api.request import Request
 from broker.api.response import Response, multi_status, no_content
 from broker.api.writing import of_attribute, write
-from broker.federation import writes
+from broker.federation import provision
 from broker.operations import entities
 from ngsi_ld import mutations
 from ngsi_ld.context import Context
@@ -29,7 +29,7 @@ async def _append(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.APPEND,
+        provision.APPEND,
         fragment,
         lambda here: entities.update(
             request.services.store,
@@ -49,7 +49,7 @@ async def _update(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.UPDATE,
+        provision.UPDATE,
         fragment,
         lambda here: entities.update(
             request.services.store, meant, lambda before: mutations.update(before, here, request.now)
@@ -65,7 +65,7 @@ async def _partial_update(request: Request) -> Response:
     return await _change(
         request,
         context,
-        writes.PARTIAL_UPDATE,
+        provision.PARTIAL_UPDATE,
         name,
         [fragment],
         lambda before: mutations.partial_update(before, name, fragment, request.now),
@@ -78,7 +78,7 @@ async def _replace(request: Request) -> Response:
     return await _change(
         request,
         context,
-        writes.REPLACE_ATTRIBUTE,
+        provision.REPLACE_ATTRIBUTE,
         name,
         [instance],
         lambda before: mutations.replace_attribute(before, name, instance, request.now),
@@ -93,7 +93,7 @@ async def _delete(request: Request) -> Response:
     return await _change(
         request,
         context,
-        writes.DELETE_ATTRIBUTE,
+        provision.DELETE_ATTRIBUTE,
         name,
         [],
         lambda before: mutations.delete_attribute(before, name, dataset_id, request.now, all_instances=all_instances),
@@ -104,7 +104,7 @@ async def _delete(request: Request) -> Response:
 async def _change(
     request: Request,
     context: Context,
-    operation: writes.Operation,
+    operation: provision.Operation,
     name: str,
     instances: list[Instance],
     changing: Callable[[Entity], Entity],

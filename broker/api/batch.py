@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from broker.api.endpoint import JSON_BODY, Endpoint, Resource
 from broker.api.request import Request, context_of_link
 from broker.api.response import Response, json_response, no_content
+from broker.api.writing import writes_of
 from broker.federation import batches
 from broker.federation.batches import Batch, Batches
-from broker.federation.writes import Writes
 from broker.operations import batch
 from broker.operations.batch import BatchResult, Unreadable
 from ngsi_ld.context import Context
@@ -92,10 +92,9 @@ async def _run(
     """The batch, divided where the tenant has registrations; `local` does what is left of it here."""
     if not request.distributed:
         return await local(elements)
-    services = request.services
     readable: list[Element] = [one for one in elements if not isinstance(one, Unreadable)]
     unreadable: list[Unreadable] = [one for one in elements if isinstance(one, Unreadable)]
-    divided = Batches(Writes(services.store, services.registry, services.remotes))
+    divided = Batches(writes_of(request))
     caller = request.caller(await _common_context(request))
     return await divided.run(caller, what, readable, lambda here: local([*unreadable, *here]))
 

@@ -19,8 +19,8 @@ from broker.api.query import (
 )
 from broker.api.request import Request
 from broker.api.response import Response, created, multi_status, no_content
-from broker.api.writing import NOTHING, write
-from broker.federation import purges, writes
+from broker.api.writing import NOTHING, write, writes_of
+from broker.federation import provision, purges
 from broker.federation.purges import Reduction
 from broker.operations import entities
 from broker.operations.entities import Target
@@ -45,7 +45,7 @@ async def _create(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.CREATE,
+        provision.CREATE,
         entity,
         lambda here: entities.create(request.services.store, request.tenant, here),
         entity_id=entity.id,
@@ -73,7 +73,7 @@ async def _purge(request: Request) -> Response:
         return no_content()
     partial = await purges.purge(
         request.caller(context),
-        writes.Writes(services.store, services.registry, services.remotes),
+        writes_of(request),
         services.registry,
         query,
         reduction,
@@ -126,7 +126,7 @@ async def _replace(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.REPLACE,
+        provision.REPLACE,
         entity,
         lambda here: entities.change(request.services.store, meant, lambda before: mutations.replace(before, here)),
         types=meant.types,
@@ -149,7 +149,7 @@ async def _merge(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.MERGE,
+        provision.MERGE,
         fragment,
         lambda here: entities.change(
             request.services.store,
@@ -168,7 +168,7 @@ async def _delete(request: Request) -> Response:
     partial = await write(
         request,
         context,
-        writes.DELETE,
+        provision.DELETE,
         NOTHING,
         lambda _: entities.delete(request.services.store, meant),
         types=meant.types,

@@ -11,7 +11,7 @@ from broker.api.mapped_temporal import mapped_evolution, mapped_evolutions
 from broker.api.media import JSON_LD
 from broker.api.query import MAP_PARAMETERS, ORDERING_PARAMETERS, PAGING_PARAMETERS, SELECTION_PARAMETERS
 from broker.api.request import HttpError, Request
-from broker.api.response import Header, Response, created, dump, no_content
+from broker.api.response import Header, Response, created, dump, multi_status, no_content
 from broker.api.temporal_query import (
     TEMPORAL_OPTIONS,
     TEMPORAL_VIEW_PARAMETERS,
@@ -19,6 +19,9 @@ from broker.api.temporal_query import (
     body_parameters,
     reading_of,
 )
+from broker.api.writing import NOTHING, of_attribute, write, writes_of
+from broker.federation import provision
+from broker.federation.provision import Write
 from broker.history.aggregates import Periods
 from broker.history.history import History, evolution
 from broker.history.reading import Wanted
@@ -29,6 +32,7 @@ from ngsi_ld.names import checked_uri
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.aggregation import Aggregation
 from ngsi_ld.temporal.expansion import (
+    EntityTemporal,
     expand_entity_temporal,
     expand_temporal_fragment,
     expand_temporal_instance,
@@ -58,32 +62,61 @@ def history_of(request: Request) -> History:
 async def _create(request: Request) -> Response:
     history, context = history_of(request), await request.context()
     given = expand_entity_temporal(request.body, context, request.now)
-    if await history.add(request.tenant, given, request.now):
-        return created(f"/temporal/entities/{given.id}")
-    return no_content()
+    is_new = False
+
+    async def here(part: EntityTemporal) -> None:
+        nonlocal is_new
+        is_new = await history.add(request.tenant, part, request.now)
+
+    if request.distributed:
+        what = Write(provision.UPSERT_TEMPORAL, given.id)
+        done = await writes_of(request).write(request.caller(context), what, given, here)
+        if done.partial:
+            return multi_status(done.partial)
+        is_new = is_new or done.created
+    else:
+        await here(given)
+    return created(f"/temporal/entities/{given.id}") if is_new else no_content()
 
 
 async def _add_attributes(request: Request) -> Response:
     entity_id = checked_uri(request.ids[0], "the id in the path")
     history, context = history_of(request), await request.context()
     given = expand_temporal_fragment(request.body, entity_id, context, request.now)
-    await history.add(request.tenant, given, request.now, create=False)
-    return no_content()
+
+    async def here(part: EntityTemporal) -> None:
+        await history.add(request.tenant, part, request.now, create=False)
+
+    partial = await write(request, context, provision.APPEND_TEMPORAL, given, here)
+    return multi_status(partial) if partial else no_content()
 
 
 async def _delete(request: Request) -> Response:
-    await history_of(request).delete(request.tenant, checked_uri(request.ids[0], "the id in the path"))
-    return no_content()
+    entity_id = checked_uri(request.ids[0], "the id in the path")
+    history, context = history_of(request), await request.context()
+    partial = await write(
+        request, context, provision.DELETE_TEMPORAL, NOTHING, lambda _: history.delete(request.tenant, entity_id)
+    )
+    return multi_status(partial) if partial else no_content()
 
 
 async def _delete_attribute(request: Request) -> Response:
     context = await request.context()
     name = named_attribute(request, context)
-    all_instances = request.parameters.get("deleteAll", False)
-    await history_of(request).delete_attribute(
-        request.tenant, request.ids[0], name, dataset_of(request), all_instances=all_instances
+    all_instances, dataset_id = request.parameters.get("deleteAll", False), dataset_of(request)
+    history = history_of(request)
+    partial = await write(
+        request,
+        context,
+        provision.DELETE_ATTRIBUTE_TEMPORAL,
+        of_attribute(name, []),
+        lambda _: history.delete_attribute(
+            request.tenant, request.ids[0], name, dataset_id, all_instances=all_instances
+        ),
+        attribute=name,
+        dataset_id=dataset_id,
     )
-    return no_content()
+    return multi_status(partial) if partial else no_content()
 
 
 async def _modify_instance(request: Request) -> Response:
@@ -95,8 +128,17 @@ async def _modify_instance(request: Request) -> Response:
     instance_id = checked_uri(request.ids[2], "the instance id in the path")
     body = _the_instance(request.body, name, context)
     new = expand_temporal_instance(request.ids[1], body, context, request.now)
-    await history_of(request).replace_instance(request.tenant, request.ids[0], name, instance_id, new, request.now)
-    return no_content()
+    history = history_of(request)
+    partial = await write(
+        request,
+        context,
+        provision.UPDATE_INSTANCE,
+        of_attribute(name, [new]),
+        lambda _: history.replace_instance(request.tenant, request.ids[0], name, instance_id, new, request.now),
+        attribute=name,
+        instance=instance_id,
+    )
+    return multi_status(partial) if partial else no_content()
 
 
 def _the_instance(body: Any, name: str, context: Context) -> Any:
@@ -120,8 +162,17 @@ async def _delete_instance(request: Request) -> Response:
     context = await request.context()
     name = named_attribute(request, context)
     instance_id = checked_uri(request.ids[2], "the instance id in the path")
-    await history_of(request).delete_instance(request.tenant, request.ids[0], name, instance_id)
-    return no_content()
+    history = history_of(request)
+    partial = await write(
+        request,
+        context,
+        provision.DELETE_INSTANCE,
+        of_attribute(name, []),
+        lambda _: history.delete_instance(request.tenant, request.ids[0], name, instance_id),
+        attribute=name,
+        instance=instance_id,
+    )
+    return multi_status(partial) if partial else no_content()
 
 
 async def _retrieve(request: Request) -> Response:
@@ -261,7 +312,7 @@ RESOURCES = (
                 _create,
                 _LOCAL,
                 JSON_BODY,
-                statuses=(201, 204),
+                statuses=(201, 204, 207),
                 schema="EntityTemporal",
             ),
             "GET": Endpoint(
@@ -286,7 +337,7 @@ RESOURCES = (
                 statuses=(200, 206),
                 options=TEMPORAL_OPTIONS,
             ),
-            "DELETE": Endpoint("Delete Temporal Entity", "5.6.16", _delete, _LOCAL, statuses=(204,)),
+            "DELETE": Endpoint("Delete Temporal Entity", "5.6.16", _delete, _LOCAL, statuses=(204, 207)),
         },
     ),
     Resource(
@@ -299,7 +350,7 @@ RESOURCES = (
                 _add_attributes,
                 _LOCAL,
                 JSON_BODY,
-                statuses=(204,),
+                statuses=(204, 207),
                 schema="EntityTemporal",
             )
         },
@@ -313,7 +364,7 @@ RESOURCES = (
                 "5.6.13",
                 _delete_attribute,
                 _LOCAL | {"datasetId", "deleteAll"},
-                statuses=(204,),
+                statuses=(204, 207),
             )
         },
     ),
@@ -327,11 +378,11 @@ RESOURCES = (
                 _modify_instance,
                 _LOCAL,
                 PATCH_BODY,
-                statuses=(204,),
+                statuses=(204, 207),
                 schema="AttributeFragment",
             ),
             "DELETE": Endpoint(
-                "Delete Temporal Attribute Instance", "5.6.15", _delete_instance, _LOCAL, statuses=(204,)
+                "Delete Temporal Attribute Instance", "5.6.15", _delete_instance, _LOCAL, statuses=(204, 207)
             ),
         },
     ),

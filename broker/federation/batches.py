@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
-from broker.federation import outcome, writes
+from broker.federation import outcome, provision, writes
 from broker.federation.caller import Caller
 from broker.federation.outcome import MULTI_STATUS, Failure, Leg
+from broker.federation.provision import Operation, Write
 from broker.federation.remote import Answer
-from broker.federation.writes import Operation, Write, Writes
+from broker.federation.writes import Writes
 from broker.operations.batch import BatchResult
 from broker.store.store import StoreUnavailable
 from ngsi_ld.entity import Entity
@@ -42,20 +43,23 @@ class Batch:
 
 
 _APPEND_ONLY = (("options", "noOverwrite"),)
+_UPDATING = (("options", "update"),)
 
-CREATE = Batch("createBatch", "/entityOperations/create", (writes.CREATE,))
+CREATE = Batch("createBatch", "/entityOperations/create", (provision.CREATE,))
 UPSERT = {
-    False: Batch("upsertBatch", "/entityOperations/upsert", (writes.CREATE, writes.REPLACE)),
-    True: Batch("upsertBatch", "/entityOperations/upsert", (writes.CREATE, writes.UPDATE), (("options", "update"),)),
+    False: Batch("upsertBatch", "/entityOperations/upsert", (provision.CREATE, provision.REPLACE)),
+    True: Batch(
+        "upsertBatch", "/entityOperations/upsert", (provision.CREATE, provision.UPDATE), (("options", "update"),)
+    ),
 }
 """By whether entities that exist are updated, not replaced."""
 UPDATE = {
-    False: Batch("updateBatch", "/entityOperations/update", (writes.UPDATE,)),
-    True: Batch("updateBatch", "/entityOperations/update", (writes.APPEND,), _APPEND_ONLY),
+    False: Batch("updateBatch", "/entityOperations/update", (provision.UPDATE,)),
+    True: Batch("updateBatch", "/entityOperations/update", (provision.APPEND,), _APPEND_ONLY),
 }
 """By whether attributes that exist are left as they are."""
-MERGE = Batch("mergeBatch", "/entityOperations/merge", (writes.MERGE,))
-DELETE = Batch("deleteBatch", "/entityOperations/delete", (writes.DELETE,))
+MERGE = Batch("mergeBatch", "/entityOperations/merge", (provision.MERGE,))
+DELETE = Batch("deleteBatch", "/entityOperations/delete", (provision.DELETE,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ class Batches:
         match = item.part.match
         operations = [one for one in batch.singles if match.supports(one.name)]
         for operation in operations:
-            parameters = _APPEND_ONLY if operation is writes.APPEND else ()
+            parameters = _APPEND_ONLY if operation is provision.APPEND else ()
             leg = await self._writes.send(
                 caller, Write(operation, item.id, parameters=parameters), item.subject, item.part
             )

@@ -26,6 +26,7 @@ _REFUSED = {404: ErrorType.RESOURCE_NOT_FOUND, 508: ErrorType.LOOP_DETECTED}
 _ONE_REASON = frozenset({ErrorType.CONFLICT, ErrorType.RESOURCE_NOT_FOUND})
 """Errors that stand for all parts of a write where every one of them failed so."""
 
+CREATED = 201
 MULTI_STATUS = 207
 
 
@@ -57,7 +58,7 @@ class Leg:
     """What became of one part: here (`registration` None) or at a source.
 
     `attributes` are the IRIs that it had to write, `updated` those that it wrote. It has `succeeded` if something of it
-    was done, with the failures of the rest.
+    was done, with the failures of the rest; the source tells if it `created` the entity.
     """
 
     registration: str | None
@@ -65,6 +66,7 @@ class Leg:
     succeeded: bool = True
     updated: Sequence[str] = ()
     failures: list[Failure] = field(default_factory=list)
+    created: bool = False
 
 
 def failed(registration: Registration | None, attributes: Iterable[str], failure: Failure) -> Leg:
@@ -125,7 +127,7 @@ def answered(registration: Registration, attributes: Iterable[str], answer: Answ
     if answer.status == MULTI_STATUS:
         return _in_part(registration, names, answer)
     if 200 <= answer.status < 300:
-        return Leg(registration.id, names, updated=names)
+        return Leg(registration.id, names, updated=names, created=answer.status == CREATED)
     return failed(registration, names, refused(registration, answer))
 
 

@@ -6,6 +6,7 @@ source does not take is said in the answer, without prejudice to what the others
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -13,8 +14,10 @@ from broker.federation import outcome
 from broker.federation.caller import Caller
 from broker.federation.forwarding import Parameters, segment
 from broker.federation.outcome import Failure, Leg
+from broker.federation.provision import Operation, Write
 from broker.federation.registry import Registry
 from broker.federation.remote import Answer, Remotes, Unanswered
+from broker.history.history import History
 from broker.store.store import Store, StoreUnavailable
 from ngsi_ld.conformance import LATEST, conforming, conforming_instance
 from ngsi_ld.context import Context
@@ -23,62 +26,23 @@ from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.expansion import Fragment
 from ngsi_ld.expiry import alive
 from ngsi_ld.mutations import UpdateResult
-from ngsi_ld.query.type_selection import TypeSelection
 from ngsi_ld.query.writing import Unwritable, written_types
 from ngsi_ld.registration import distribution
 from ngsi_ld.registration.distribution import Distribution, Local, Part
 from ngsi_ld.registration.matching import Match, Wanted, any_of
 from ngsi_ld.registration.registration import Registration
-from ngsi_ld.registration.writing import written, written_instance
+from ngsi_ld.registration.writing import written, written_instance, written_temporal
+from ngsi_ld.temporal.expansion import EntityTemporal
+from ngsi_ld.temporal.query import TemporalQuery
 
-Subject = TypeVar("Subject", bound=Entity | Fragment)
+Content = Entity | Fragment | EntityTemporal
+"""What a write brings."""
 
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation by its name in 4.20, and how a source is asked for it.
-
-    `path` has the placeholders `{id}` and `{attribute}`. `body`: what of the subject is sent. A part of
-    what is done `by_attribute` is told in an UpdateResult; an operation on `one` attribute ends at the source that
-    alone has it; one that `creates` makes nothing here of which all is elsewhere.
-    """
-
-    name: str
-    method: str
-    path: str
-    body: str = "entity"
-    by_attribute: bool = False
-    one: bool = False
-    creates: bool = False
+Subject = TypeVar("Subject", bound=Content)
 
 
-CREATE = Operation("createEntity", "POST", "/entities", creates=True)
-REPLACE = Operation("replaceEntity", "PUT", "/entities/{id}")
-MERGE = Operation("mergeEntity", "PATCH", "/entities/{id}")
-DELETE = Operation("deleteEntity", "DELETE", "/entities/{id}", body="")
-APPEND = Operation("appendAttrs", "POST", "/entities/{id}/attrs/", by_attribute=True)
-UPDATE = Operation("updateEntity", "PATCH", "/entities/{id}/attrs/", by_attribute=True)
-PARTIAL_UPDATE = Operation("updateAttrs", "PATCH", "/entities/{id}/attrs/{attribute}", "instance", True, True)
-REPLACE_ATTRIBUTE = Operation("replaceAttrs", "PUT", "/entities/{id}/attrs/{attribute}", "instance", True, True)
-DELETE_ATTRIBUTE = Operation("deleteAttrs", "DELETE", "/entities/{id}/attrs/{attribute}", "", True, True)
-SET_VALUE = Operation("updateAttrs", "PUT", "/entities/{id}/attrs/{attribute}/value", "value", True, True)
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One write: the operation on the entity `id`, of one of the `types` if asked for.
-
-    `attribute` is the IRI of the one that the path names, `value` the bare value for it. `parameters` are those of the
-    request that say how it is written, such as `options=noOverwrite`.
-    """
-
-    operation: Operation
-    id: str
-    types: TypeSelection | None = None
-    attribute: str = ""
-    dataset_id: str | None = None
-    value: Any = None
-    parameters: Parameters = ()
+_PASTS = (TemporalQuery(), TemporalQuery(timeproperty="modifiedAt"))
+"""The past as sources tell of it: of what was observed, or of what was written (5.2.11)."""
 
 
 class Failed(Exception):
@@ -89,13 +53,22 @@ class Failed(Exception):
         self.failure = failure
 
 
-class Writes:
-    """Divides writes among the store of this broker and the sources that are registered."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done: `partial` is the body of a 207 answer, None where all was; `created` what a source tells of it."""
 
-    def __init__(self, store: Store, registry: Registry, remotes: Remotes) -> None:
+    partial: dict[str, Any] | None
+    created: bool = False
+
+
+class Writes:
+    """Divides writes among the store, or the history, of this broker and the sources that are registered."""
+
+    def __init__(self, store: Store, registry: Registry, remotes: Remotes, history: History | None = None) -> None:
         self._store = store
         self._registry = registry
         self._remotes = remotes
+        self._history = history
 
     @property
     def at_once(self) -> int:
@@ -108,11 +81,11 @@ class Writes:
         write: Write,
         subject: Subject,
         local: Callable[[Subject], Awaitable[UpdateResult | None]],
-    ) -> dict[str, Any] | None:
+    ) -> Done:
         """Writes each part where it belongs; `local` writes what is left of the subject here.
 
-        Gives the body of the 207 answer where something was not done, None where all was. Raises NgsiLdError where
-        nothing was done for one reason: 404, 409, 502, 504 or 508 of a source, or any error of the local part.
+        Raises NgsiLdError where nothing was done for one reason: 404, 409, 502, 504 or 508 of a source, or any error
+        of the local part.
         """
         ((matches, looping),) = await self.matches(caller, [write], [subject])
         division = divided(write.operation, subject, [*matches, *looping])
@@ -123,30 +96,49 @@ class Writes:
         ]
         if division.local is not Local.NONE:
             legs.append(_here(remaining(subject, division), division, local))
-        done = await asyncio.gather(*legs)
-        return outcome.combined(
-            write.id, [leg for leg in done if leg is not None], by_attribute=write.operation.by_attribute
-        )
+        done = [leg for leg in await asyncio.gather(*legs) if leg is not None]
+        partial = outcome.combined(write.id, done, by_attribute=write.operation.by_attribute)
+        return Done(partial, created=any(leg.created for leg in done))
 
     async def matches(
-        self, caller: Caller, asked: Sequence[Write], subjects: Sequence[Entity | Fragment]
+        self, caller: Caller, asked: Sequence[Write], subjects: Sequence[Content]
     ) -> list[tuple[list[Match], list[Match]]]:
         """For each write the registrations that are concerned, and those that alone have it and would be a loop."""
         wanted = [_wanted(write, subject) for write, subject in zip(asked, subjects, strict=True)]
-        found = [self._registry.matching(caller.tenant, one, caller.now) for one in wanted]
+        temporal = bool(asked) and asked[0].operation.temporal
+        found = [self._found(caller, one, temporal=temporal) for one in wanted]
         # Where the request does not tell of which types an entity is, what is here of it does, if anything is.
         unsure = [n for n, one in enumerate(wanted) if one.types is None and any(map(_depends_on_types, found[n]))]
         if unsure:
-            stored = await self._store.get_many(caller.tenant, list({asked[n].id for n in unsure}))
+            here = await self._types_here(caller, list({asked[n].id for n in unsure}), temporal=temporal)
             for n in unsure:
-                here = alive(stored.get(asked[n].id), caller.now)
-                known = [*(here.types if here else ()), *subjects[n].types]
+                known = [*here.get(asked[n].id, ()), *subjects[n].types]
                 if known:
-                    typed = replace(wanted[n], types=any_of(known))
-                    found[n] = self._registry.matching(caller.tenant, typed, caller.now)
+                    found[n] = self._found(caller, replace(wanted[n], types=any_of(known)), temporal=temporal)
         return [without_loops(caller, one) for one in found]
 
-    async def send(self, caller: Caller, write: Write, subject: Entity | Fragment, part: Part) -> Leg:
+    def _found(self, caller: Caller, wanted: Wanted, *, temporal: bool) -> list[Match]:
+        if not temporal:
+            return self._registry.matching(caller.tenant, wanted, caller.now)
+        found: dict[str, Match] = {}
+        for past in _PASTS:
+            for match in self._registry.matching(caller.tenant, replace(wanted, temporal=past), caller.now):
+                found.setdefault(match.registration.id, match)
+        return list(found.values())
+
+    async def _types_here(self, caller: Caller, ids: Sequence[str], *, temporal: bool) -> dict[str, list[str]]:
+        """The types of those entities that are here, or whose history is."""
+        if not temporal:
+            stored = await self._store.get_many(caller.tenant, ids)
+            return {one.id: one.types for one in stored.values() if alive(one, caller.now) is not None}
+        known: dict[str, list[str]] = {}
+        if self._history is not None:
+            for entity_id in ids:
+                with suppress(NgsiLdError):
+                    known[entity_id] = (await self._history.entity(caller.tenant, entity_id))["types"]
+        return known
+
+    async def send(self, caller: Caller, write: Write, subject: Content, part: Part) -> Leg:
         """Has a source write its part, which the subject has been reduced to."""
         registration, operation = part.match.registration, write.operation
         if not part.match.supports(operation.name):
@@ -196,7 +188,7 @@ def is_asked(operation: Operation, match: Match) -> bool:
 def path_for(write: Write, context: Context) -> str:
     """The path at the source, with the attribute's name in the @context that the source reads it with."""
     attribute = segment(context.term(write.attribute)) if write.attribute else ""
-    return write.operation.path.format(id=segment(write.id), attribute=attribute)
+    return write.operation.path.format(id=segment(write.id), attribute=attribute, instance=segment(write.instance))
 
 
 def parameters_for(write: Write, context: Context) -> Parameters:
@@ -206,7 +198,7 @@ def parameters_for(write: Write, context: Context) -> Parameters:
     return [("type", written_types(write.types, context)), *write.parameters]
 
 
-def body_for(write: Write, subject: Entity | Fragment, part: Part, context: Context) -> Any:
+def body_for(write: Write, subject: Content, part: Part, context: Context) -> Any:
     """The body for a source: of the version that it speaks, named by the @context that it reads."""
     kind = write.operation.body
     if kind == "value":
@@ -218,12 +210,19 @@ def body_for(write: Write, subject: Entity | Fragment, part: Part, context: Cont
     return entity_body(subject, part, context) if kind else None
 
 
-def entity_body(subject: Entity | Fragment, part: Part, context: Context) -> dict[str, Any]:
-    """An entity, or a fragment, for a source."""
-    return written(conforming(subject, part.match.registration.conformance or LATEST, context), context)
+def entity_body(subject: Content, part: Part, context: Context) -> dict[str, Any]:
+    """An entity, a fragment, or instances of its past, for a source."""
+    version = part.match.registration.conformance or LATEST
+    if isinstance(subject, EntityTemporal):
+        attributes = {
+            name: [conforming_instance(one, version, context) for one in instances]
+            for name, instances in subject.attributes.items()
+        }
+        return written_temporal(replace(subject, attributes=attributes), context)
+    return written(conforming(subject, version, context), context)
 
 
-def divided(operation: Operation, subject: Entity | Fragment, matches: Sequence[Match]) -> Distribution:
+def divided(operation: Operation, subject: Content, matches: Sequence[Match]) -> Distribution:
     """What of the subject goes to which source, and whether anything is left to write here."""
     if operation.one:
         return distribution.of_attribute(next(iter(subject.attributes)), matches)
@@ -231,10 +230,12 @@ def divided(operation: Operation, subject: Entity | Fragment, matches: Sequence[
         return distribution.of_entity(matches)
     division = distribution.of_attributes(subject.attributes, matches)
     if division.local is Local.IF_THERE:
-        left = not operation.creates
+        left = isinstance(subject, Entity)
         if isinstance(subject, Fragment):
             left = subject.scope is not None or subject.expires_at is not None
-        if not left:
+        elif isinstance(subject, EntityTemporal):
+            left = bool(subject.scope)
+        if operation.creates or not left:
             return replace(division, local=Local.NONE)
     return division
 
@@ -253,8 +254,10 @@ def remaining(subject: Subject, division: Distribution) -> Subject:
     return replace(subject, attributes=attributes)
 
 
-def _wanted(write: Write, subject: Entity | Fragment) -> Wanted:
-    types = any_of(subject.types) if write.types is None and isinstance(subject, Entity) else write.types
+def _wanted(write: Write, subject: Content) -> Wanted:
+    # An entity that is brought whole tells its types; a fragment names those that are to be added.
+    whole = isinstance(subject, Entity) or write.operation.creates
+    types = any_of(subject.types) if write.types is None and whole else write.types
     datasets = frozenset(() if write.dataset_id is None else (write.dataset_id,))
     return Wanted((write.id,), types=types, attributes=frozenset(subject.attributes), dataset_ids=datasets)
 

@@ -11,6 +11,7 @@ from ngsi_ld.entity import Entity, Instance
 from ngsi_ld.expansion import Fragment
 from ngsi_ld.names import Names
 from ngsi_ld.representation import Form, View, render_instance
+from ngsi_ld.temporal.expansion import EntityTemporal
 
 _NOT_SENT = frozenset({"createdAt", "modifiedAt", "subs"})
 _NAMED = frozenset({"vocab", "objectType", "valueType"})
@@ -34,6 +35,22 @@ def written(subject: Entity | Fragment, names: Names) -> dict[str, Any]:
     else:
         for iri, instances in subject.attributes.items():
             body[names.term(iri)] = _one_or_list([written_instance(one, names) for one in instances])
+    return body
+
+
+def written_temporal(subject: EntityTemporal, names: Names) -> dict[str, Any]:
+    """Instances of the past of an entity: each attribute, and the scope, as a list of them."""
+    body: dict[str, Any] = {"id": subject.id}
+    if subject.types:
+        body["type"] = _one_or_list([names.term(iri) for iri in subject.types])
+    if subject.scope:
+        body["scope"] = [
+            {"type": "Property", "value": one.scopes}
+            | ({} if one.observed_at is None else {"observedAt": one.observed_at})
+            for one in subject.scope
+        ]
+    for iri, instances in subject.attributes.items():
+        body[names.term(iri)] = [written_instance(one, names) for one in instances]
     return body
 
 
