@@ -30,7 +30,7 @@ from ngsi_ld.datetimes import parse_date_time
 from ngsi_ld.errors import ErrorType, NgsiLdError, already_exists, not_found
 from ngsi_ld.names import Names, checked_uri
 from ngsi_ld.registration.changes import new_registration, updated_registration
-from ngsi_ld.registration.conflicts import claimed, excludes, held
+from ngsi_ld.registration.conflicts import claimed, held
 from ngsi_ld.registration.registration import Registration
 from ngsi_ld.registration.rendering import render_registration
 
@@ -155,10 +155,10 @@ class Registrations:
 
     async def _check_conflicts(self, tenant: str, registration: Registration, now: str) -> None:
         """Raises Conflict where a proxied registration overlaps with another, or with entities of this broker."""
-        for wanted in claimed(registration):
+        for wanted, mode in claimed(registration):
             for match in self._registry.matching(tenant, wanted, now):
-                if excludes(registration, match):
-                    other = match.registration
+                other = match.registration
+                if other.mode is mode and other.id != registration.id:
                     raise _conflict(
                         f"the registration {other.id}, whose mode is {other.mode.value}, is of the same entities and "
                         f"attributes, which the mode {registration.mode.value} does not allow (4.3.6.3)"

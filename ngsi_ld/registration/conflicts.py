@@ -1,19 +1,22 @@
 """What a proxied registration must not overlap with: others, and entities of the broker itself (4.3.6.3, 5.9.2.4)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ngsi_ld.query.query import EntitySelector, Query
-from ngsi_ld.registration.matching import Match, Wanted, any_of
+from ngsi_ld.registration.matching import Wanted, any_of
 from ngsi_ld.registration.registration import EntityInfo, Mode, Registration
 from ngsi_ld.temporal.query import TemporalQuery
 
 _NONE = EntityInfo()
 
 
-def claimed(registration: Registration) -> Iterator[Wanted]:
-    """What the registration claims for its source alone: other proxied ones that match may be in conflict with it.
+def claimed(registration: Registration) -> Iterator[tuple[Wanted, Mode]]:
+    """What the registration claims for its source alone: other ones of that mode that match are in conflict with it.
 
-    Nothing where it is not a proxied one. A source of the past and one of the present do not get in each other's way.
+    Of two proxied ones, one being exclusive is enough; several redirect ones may overlap. Two exclusive ones are of the
+    same entity if the id is the same, whatever its type. Nothing where it is not a proxied one. A source of the past
+    and one of the present do not get in each other's way.
     """
     if not registration.mode.proxied:
         return
@@ -23,7 +26,7 @@ def claimed(registration: Registration) -> Iterator[Wanted]:
         temporal = TemporalQuery(timeproperty="observedAt" if of_observation else "modifiedAt")
     for information in registration.information:
         for entity in information.entities or (_NONE,):
-            yield Wanted(
+            wanted = Wanted(
                 ids=() if entity.id is None else (entity.id,),
                 id_pattern=entity.id_pattern,
                 types=any_of(entity.types) if entity.types else None,
@@ -31,17 +34,11 @@ def claimed(registration: Registration) -> Iterator[Wanted]:
                 temporal=temporal,
                 strict=True,
             )
-
-
-def excludes(registration: Registration, match: Match) -> bool:
-    """Whether the registration and one that matches what it claims cannot be side by side.
-
-    Of two proxied ones, one being exclusive is enough; several redirect ones may overlap.
-    """
-    other = match.registration
-    if other.id == registration.id or not other.mode.proxied:
-        return False
-    return Mode.EXCLUSIVE in (registration.mode, other.mode)
+            if registration.mode is Mode.EXCLUSIVE:
+                yield replace(wanted, types=None), Mode.EXCLUSIVE
+                yield wanted, Mode.REDIRECT
+            else:
+                yield wanted, Mode.EXCLUSIVE
 
 
 def held(registration: Registration) -> Iterator[Query]:
