@@ -14,6 +14,7 @@ import orjson
 from adapters.dead_letter import DeadLetter, DeadLetters
 from adapters.decoding import Decoder, Fault, open_decoder
 from adapters.definition import Definition, load
+from adapters.entity_tables import EntityTables
 from adapters.errors import AdapterError, DecodingError, MappingError
 from adapters.mapping import Mapper
 from adapters.pipeline import held
@@ -80,6 +81,7 @@ class _Again:
 
     def __init__(self, definition: Definition, state: Path) -> None:
         self._mapper = Mapper(definition)
+        EntityTables(definition, self._mapper, state)
         self._mapper.begin(datetime.now(UTC))
         self._decoder: Decoder = open_decoder(definition.format, f"{definition.file}: format", state)
         self._validate = open_validator(definition.validate)

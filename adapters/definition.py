@@ -93,12 +93,19 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A CSV for `lookup(name, key)`: rows by the column `key`. A relative file stands beside the adapter's file."""
+    """A CSV for `lookup(name, key)`: rows by the column `key`. A relative file stands beside the adapter's file. With a
+    `type` in its place, entities of the broker by their attribute `key`, or by `id`: those that `q` finds, at most
+    `most`, with these `attributes` (all where none is said), fetched every `refresh` seconds."""
 
-    file: str
     key: str
+    file: str = ""
     delimiter: str = ","
     encoding: str = "utf-8-sig"
+    type: str = ""
+    attributes: tuple[str, ...] = ()
+    q: str = ""
+    refresh: float = 300.0
+    most: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,13 @@ class Definition:
 
     def lookup_tables(self) -> dict[str, Table]:
         """The declared CSV tables by name."""
-        return {name: read(Table, table, f"{self.file}: tables.{name}") for name, table in self.tables.items()}
+        tables = {name: read(Table, table, f"{self.file}: tables.{name}") for name, table in self.tables.items()}
+        for name, table in tables.items():
+            if bool(table.file) == bool(table.type):
+                raise DefinitionError(f"{self.file}: tables.{name}", "must have a file (a CSV) or a type (of entities)")
+            if table.refresh <= 0 or table.most <= 0:
+                raise DefinitionError(f"{self.file}: tables.{name}", "refresh and most must be more than 0")
+        return tables
 
 
 def load(file: Path, environment: Mapping[str, str] | None = None) -> Definition:

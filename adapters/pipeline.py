@@ -15,6 +15,7 @@ from adapters.counts import AdapterCounts
 from adapters.dead_letter import DeadLetter, DeadLetters
 from adapters.decoding import Fault, open_decoder
 from adapters.definition import Definition
+from adapters.entity_tables import EntityTables
 from adapters.errors import AdapterError, MappingError
 from adapters.mapping import Mapper
 from adapters.queue import Queue
@@ -47,6 +48,7 @@ class Pipeline:
         )
         self._counts = counts
         counts.watch(lambda: len(self._queue), lambda: self._queue.size, lambda: self._queue.dropped)
+        self._tables = EntityTables(definition, self.mapper, state)
         self._commands = Commands(definition, self.mapper, self._queue, counts, state)
         self._sink = Sink(definition.broker, definition.delivery, self._queue, self._dead, counts, self.mapper.static)
 
@@ -54,13 +56,14 @@ class Pipeline:
         """Takes in and sends until the source ends; returns when everything it gave is settled with the broker."""
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(self._sink.run())
-            commanding = tasks.create_task(self._commands.run())
+            beside = [tasks.create_task(part.run()) for part in (self._commands, self._tables)]
+            await self._tables.ready()
             async for batch in self._source.batches():
                 await self._take_in(batch)
             await self._commands.drain()
             await self._queue.emptied()
-            sending.cancel()
-            commanding.cancel()
+            for task in (sending, *beside):
+                task.cancel()
 
     async def stop(self) -> None:
         """Lets the source go; `run` should then be cancelled: what is queued waits on disk for the next start."""

@@ -24,16 +24,16 @@ class MappingFunctions(Functions):
     """What a mapping can say beyond JMESPath's own functions. Each answers null where an argument it needs is null."""
 
     def __init__(
-        self, tables: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None, zone: ZoneInfo | None = None
+        self, tables: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None, zone: ZoneInfo | None = None
     ) -> None:
         super().__init__()
-        self.tables = tables or {}
+        self.tables = dict(tables or {})
         self.zone = zone
         self.received = ""
 
     @signature({"types": ["string"]}, {"types": ["string", "number", "null"]})
     def _func_lookup(self, table: str, key: Any) -> Any:
-        """lookup('sites', id): the row of a CSV table, as an object of texts."""
+        """lookup('sites', id): the row of a CSV, as an object of texts, or an entity of the broker, simplified."""
         if table not in self.tables:
             raise MappingError(f"there is no table {table!r}; declared are: {', '.join(self.tables) or 'none'}")
         return None if key is None else self.tables[table].get(str(key))

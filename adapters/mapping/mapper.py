@@ -30,8 +30,8 @@ class Mapper:
                 definition.beside(table.file), table.key, table.delimiter, table.encoding, f"{file}: tables.{name}"
             )
             for name, table in definition.lookup_tables().items()
-            if table.file != NO_FILE
-        } | {name: {} for name, table in definition.lookup_tables().items() if table.file == NO_FILE}
+            if table.file not in ("", NO_FILE)
+        } | {name: {} for name, table in definition.lookup_tables().items() if table.file in ("", NO_FILE)}
         self.zone = zone = _zone(definition.time_zone, f"{file}: time_zone")
         self.functions = MappingFunctions(tables, zone)
         self.addresses = Addresses()
