@@ -2,12 +2,13 @@
 
     {"e": entity, "a": KEY, "d": datasetId, "k": "Property", "w": 20781, "o": true, "b": 1795478400000000, "u": 1000000,
      "t": [0, 900, …], "c": [250003, …], "v": [21.5, …], "n": 96, "y": {"s": 2064.0, "q": …, "l": 19.5, "h": 23.0},
-     "h": [{"unitCode": "CEL"}], "g": [0, …], "m": {"5": …}, "x": {"7": …}}
+     "h": [{"unitCode": "CEL"}], "g": [0, …], "m": {"5": …}, "x": {"7": …}, "C": [1795478400250003, 1795563901120003]}
 
 `w` is the day of `t` since 1970 in UTC. Times are `b + u * t[i]`; `c` is how much later each row came (absent where
 rows have no observedAt and `t` is `c`). `y` are sum, sum of squares, least and greatest of the values where all are
 numbers, so that an aggregate over the whole bucket need not unpack it. `h` holds the different sets of other members
 and `g` which one each row has (absent where all have the first). `m` and `x` are those of single rows, by position.
+`C` is when the first of them came, and when the last one came or was corrected.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -104,6 +105,7 @@ def _columns(rows: Sequence[Row], observed: bool) -> Document:
         "t": [(row["t"] - base) // unit for row in rows],
         "v": [row["v"] for row in rows],
         "n": len(rows),
+        "C": [min(row["c"] for row in rows), max(max(row["c"], row.get("m", 0)) for row in rows)],
     }
     if observed:
         columns["c"] = [row["c"] - row["t"] for row in rows]

@@ -18,6 +18,12 @@ _FEW = 3
 _MORE = 8
 """How many times more buckets are read where it had not."""
 _BATCH = 1000
+_ORDERS = {
+    "observedAt": ({"w": 1}, {"w": -1}),
+    "createdAt": ({"C.0": 1}, {"C.1": -1}),
+    "modifiedAt": ({"C.0": 1}, {"C.1": -1}),
+}
+"""By what buckets are read, the earliest or the latest first."""
 _T = TypeVar("_T")
 
 
@@ -57,6 +63,11 @@ def bucket_condition(wanted: Wanted) -> Document:
             days["$lte"] = (query.end - 1) // instants.DAY
         if days:
             condition["w"] = days
+    if query.timeproperty in ("createdAt", "modifiedAt"):
+        if query.start is not None:
+            condition["C.1"] = {"$gte": query.start}
+        if query.end is not None:
+            condition["C.0"] = {"$lt": query.end}
     return condition
 
 
@@ -104,13 +115,13 @@ def moment(row: Row, timeproperty: str) -> int:
 async def rows_of(collections: Collections, tenant: str, entity: Document, wanted: Wanted) -> list[Row]:
     """The rows of an entity, given by its document in the collection of entities, in order of time."""
     names = [name for name in entity.get("series", ()) if _is_wanted(name, wanted)]
-    limit = None if wanted.query.timeproperty != "observedAt" else wanted.limit
+    limit = wanted.limit if wanted.query.timeproperty in _ORDERS else None
     buckets = None if limit is None else limit // _DENSE + _FEW
     moves = entity.get("moves", 0)
     for _ in range(_RETRIES):
         found, moved = await _rows(collections, tenant, entity["_id"], names, wanted, buckets)
         if moved == moves:
-            if buckets is None or not any(_is_short(one, buckets, limit or 0) for one in found.values()):
+            if buckets is None or not any(_is_short(one, buckets, wanted) for one in found.values()):
                 break
             buckets *= _MORE
         moves = moved
@@ -125,18 +136,27 @@ async def rows_of(collections: Collections, tenant: str, entity: Document, wante
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of a series: its rows, its number of buckets, and of how many rows of how many days."""
+    """What was read of a series: its rows, its number of buckets, and the last of these."""
 
     rows: list[Row] = field(default_factory=list)
     buckets: int = 0
-    day: int | None = None
-    before: int = 0
-    """Rows of the days before the last one that was read."""
+    last: Document | None = None
 
 
-def _is_short(read: _Read, buckets: int, limit: int) -> bool:
-    """Whether there may be more buckets, and rows that are wanted in them; the last day may not have been all read."""
-    return read.buckets == buckets and read.before < limit
+def _is_short(read: _Read, buckets: int, wanted: Wanted) -> bool:
+    """Whether there may be more buckets, and rows that are wanted in them."""
+    if read.buckets < buckets or read.last is None or wanted.limit is None:
+        return False
+    named = wanted.query.timeproperty
+    if named == "observedAt":
+        # Other buckets of that day may not have been read.
+        first = read.last["w"] * instants.DAY
+        last = first + instants.DAY - 1
+    else:
+        first, last = read.last["C"]
+    times = (moment(row, named) for row in read.rows)
+    certain: int = sum(time > last for time in times) if wanted.latest else sum(time < first for time in times)
+    return certain < wanted.limit
 
 
 def _is_wanted(series: str, wanted: Wanted) -> bool:
@@ -163,7 +183,7 @@ async def _rows(
         name, _, dataset_id = series.partition("\n")
         of_series: list[Document] = [{"$match": {**condition, "e": entity_id, "a": name, "d": dataset_id or None}}]
         if most is not None:
-            of_series += [{"$sort": {"w": -1 if wanted.latest else 1}}, {"$limit": most}]
+            of_series += [{"$sort": _ORDERS[wanted.query.timeproperty][wanted.latest]}, {"$limit": most}]
         stages.append({"$unionWith": {"coll": BUCKETS, "pipeline": of_series}})
     moves = [{"$match": {"_id": entity_id}}, {"$project": {"moves": 1}}]
     stages.append({"$unionWith": {"coll": ENTITIES, "pipeline": moves}})
@@ -176,9 +196,7 @@ async def _rows(
                     found.setdefault((row["a"], row.get("d")), _Read()).rows.append(row)
         elif "t" in one:
             read = found.setdefault((one["a"], one.get("d")), _Read())
-            if read.buckets == 0 or one["w"] != read.day:
-                read.day, read.before = one["w"], len(read.rows)
-            read.buckets += 1
+            read.buckets, read.last = read.buckets + 1, one
             read.rows += [row for row in unpack(one) if wanted.query.includes(time_of(row, wanted.query.timeproperty))]
         else:
             moved = one.get("moves", 0)

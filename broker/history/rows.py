@@ -136,8 +136,8 @@ def value_at(one: Row, timeproperty: str) -> Document:
         if "w" not in one:
             made["observedAt"] = instants.show(one["t"])
     elif timeproperty != "deletedAt":
-        at: int = one["c"] if timeproperty == "createdAt" else one.get("m", one["c"])
-        made[timeproperty] = instants.show_milliseconds(at)
+        corrected = timeproperty == "modifiedAt" and "m" in one
+        made[timeproperty] = instants.show_milliseconds(one["m"] if corrected else one["c"])
     return made
 
 

@@ -1,5 +1,7 @@
 """Query Temporal Evolution of Entities (5.7.4): which entities, which instances, partial answers, aggregates."""
 
+import json
+
 import pytest
 
 DAY = {"timerel": "between", "timeAt": "2026-11-23T00:00:00Z", "endTimeAt": "2026-11-24T00:00:00Z"}
@@ -184,6 +186,37 @@ async def test_truth_values_and_arrays(api):
     assert [entity["open"][method][0][0] for method in ("sum", "max", "totalCount")] == [2, 1, 3]
     assert [entity["seen"][method][0][0] for method in ("sum", "avg", "max")] == [2, 1.0, 2]
     assert [entity["gone"][method][0][0] for method in ("sum", "totalCount")] == [5, 1]
+
+
+async def test_times_of_day_have_an_average(api):
+    await api.delete("/temporal/entities/urn:ngsi-ld:Car:1")
+    times = ["08:30:00Z", "09:00:00Z", "08:00:00.5Z"]
+    entered = [at(f"23T0{hour}:00", {"@type": "Time", "@value": time}) for hour, time in enumerate(times, 1)]
+    left = [at(f"23T0{hour}:00", time) for hour, time in enumerate(times, 1)]
+    await api.post("/temporal/entities", {"id": "urn:ngsi-ld:Car:1", "type": "Car", "entered": entered, "left": left})
+    asked = {"options": "aggregatedValues", **DAY}
+
+    answer = await api.get("/temporal/entities/urn:ngsi-ld:Car:1", attrs="entered", aggrMethods="avg,min,max", **asked)
+    shown = {method: value[0][0] for method, value in answer.json["entered"].items() if method != "type"}
+    assert shown == {"avg": "08:30:00.166667Z", "min": "08:00:00.5Z", "max": "09:00:00Z"}
+
+    for name, methods in (("entered", "sum"), ("left", "avg")):
+        answer = await api.get("/temporal/entities/urn:ngsi-ld:Car:1", attrs=name, aggrMethods=methods, **asked)
+        assert (answer.status, answer.json["type"].rpartition("/")[2]) == (400, "InvalidRequest")
+        assert name in answer.json["detail"]
+
+
+async def test_whole_numbers_beyond_64_bits_are_summed_up(api):
+    await api.delete("/temporal/entities/urn:ngsi-ld:Meter:1")
+    body = {"id": "urn:ngsi-ld:Meter:1", "type": "Meter", "pulses": [at("23T01:00", 2**70), at("23T02:00", 2**70)]}
+    await api.post("/temporal/entities", json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+
+    answer = await api.get(
+        "/temporal/entities/urn:ngsi-ld:Meter:1", options="aggregatedValues", aggrMethods="sum,avg,max,stddev", **DAY
+    )
+
+    shown = {method: value[0][0] for method, value in answer.json["pulses"].items() if method != "type"}
+    assert shown == {"sum": 2.0**71, "avg": 2.0**70, "max": 2.0**70, "stddev": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from ngsi_ld.temporal.durations import Duration
 from ngsi_ld.temporal.query import TemporalQuery
 
 ID = "urn:ngsi-ld:Lamp:1"
+KEY = "https://uri%2Eetsi%2Eorg/ngsi-ld/default-context/"
+CAME = instants.read("2026-11-23T00:00:00Z")
 POWER = "https://uri.etsi.org/ngsi-ld/default-context/power"
 
 
@@ -95,3 +97,32 @@ async def test_aggregates_are_the_same_before_during_and_after_packing(kept, wri
     assert results[0] == results[1] == results[2]
     assert [one.count for _, one in sorted(results[0].items())] == [59, 60, 60, 21]
     assert sum(one.total for one in results[0].values()) == sum(number % 7 for number in range(200))
+
+
+async def test_as_many_as_asked_for_by_when_they_came(kept):
+    """Thirty days, the latest of which came first: each value as many minutes after midnight as days before."""
+    rows = [
+        {"a": f"{KEY}power", "k": "Property", "t": day * instants.DAY, "c": CAME - day * 60 * instants.SECOND, "v": day}
+        for day in range(30)
+    ]
+    await kept.collections.make(kept.tenant)
+    known = {"_id": ID, "types": ["Lamp"], "series": [f"{KEY}power"]}
+    await kept.collections.entities(kept.tenant).insert_one(known)
+    async with kept.collections.client.start_session() as session:
+        for row in rows:
+            await session.with_transaction(lambda one, row=row: kept.packer.merge(kept.tenant, ID, [row], one))
+
+    def between(first, last):
+        start, end = (CAME - minutes * 60 * instants.SECOND for minutes in (first, last))
+        return TemporalQuery("between", start, end, "createdAt", filtered=True)
+
+    everything = TemporalQuery(timeproperty="modifiedAt", filtered=True)
+    assert await kept.values("power", everything, limit=2, latest=True) == [1, 0]
+    assert await kept.values("power", everything, limit=12, latest=True) == list(range(11, -1, -1))
+    assert await kept.values("power", everything, limit=4) == [29, 28, 27, 26]
+    assert await kept.values("power", between(20, 10), limit=3) == [20, 19, 18]
+    assert await kept.values("power", between(20, 10), limit=3, latest=True) == [13, 12, 11]
+    asked = Aggregation(("sum",), Duration())
+    moves = {ID: (await kept.collections.entities(kept.tenant).find_one({"_id": ID}))["moves"]}
+    found = await aggregated(kept.collections, kept.tenant, moves, Wanted(between(20, 10)), asked, 10)
+    assert [one.total for one in found[ID][(POWER, None, "Property")].values()] == [sum(range(11, 21))]
