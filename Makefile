@@ -23,9 +23,10 @@ run: install  ## start MongoDB, the broker on port 1026 and the demonstration; C
 test: install  ## run the whole test suite
 	$(BIN)/python -m pytest
 
-drill: install  ## kill the broker and MongoDB at random for minutes and see that nothing is lost: make drill [DRILL="--seed 7"]
+drill: install  ## kill broker, MongoDB, adapters and MQTT broker at random for minutes; nothing is lost: make drill [DRILL="--seed 7"]
 	$(BIN)/python -m tests.faults.drill $(DRILL)
 	$(BIN)/python -m tests.faults.history $(DRILL)
+	$(BIN)/python -m tests.faults.feeds $(DRILL)
 
 lint: install  ## style and types
 	$(BIN)/ruff check $(SOURCES)
