@@ -88,7 +88,8 @@ class MqttSource:
         self._decoder = decoder
         self._topics = tuple(Topic.parse(topic) for topic in options.topic)
         self._identifier = identifier
-        self._arrived: asyncio.Queue[MQTTMessage | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[tuple[int, MQTTMessage] | None] = asyncio.Queue()
+        self._connection = 0
 
     @classmethod
     def open(cls, options: Mapping[str, Any], where: str, decoder: Decoder, state: Path) -> "MqttSource":
@@ -106,8 +107,8 @@ class MqttSource:
         """What has arrived, up to `batch` messages at a time: no waiting for more."""
         client = self._connect(asyncio.get_running_loop())
         try:
-            while (message := await self._arrived.get()) is not None:
-                messages: list[MQTTMessage] = [message]
+            while (first := await self._arrived.get()) is not None:
+                messages: list[tuple[int, MQTTMessage]] = [first]
                 ended = False
                 while not self._arrived.empty() and len(messages) < self._options.batch:
                     following = self._arrived.get_nowait()
@@ -122,18 +123,19 @@ class MqttSource:
             client.disconnect()
             await asyncio.to_thread(client.loop_stop)
 
-    def _batch(self, client: Client, messages: list[MQTTMessage]) -> Batch:
+    def _batch(self, client: Client, messages: list[tuple[int, MQTTMessage]]) -> Batch:
         found: list[Any] = []
         rejected: list[Rejected] = []
-        for message in messages:
+        for _, message in messages:
             try:
                 found += decoded(self._decoder, io.BytesIO(message.payload), self._origin(message.topic))
             except DecodingError as error:
                 rejected.append(Rejected(f"{message.topic}: {error}", bytes(message.payload)))
 
         async def acknowledge() -> None:
-            for message in messages:
-                client.ack(message.mid, message.qos)
+            for connection, message in messages:
+                if connection == self._connection:  # on another one the number may be that of another message
+                    client.ack(message.mid, message.qos)
 
         return Batch(found, acknowledge, rejected)
 
@@ -163,6 +165,7 @@ class MqttSource:
             if reason.is_failure:
                 _log.error("%s:%d refuses the connection: %s", options.host, options.port, reason)
                 return
+            self._connection += 1
             client.subscribe([(share + topic.filter, options.qos) for topic in self._topics])
 
         def subscribed(_client: Client, _userdata: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
@@ -178,7 +181,7 @@ class MqttSource:
                 _log.warning("the connection to %s:%d was lost: %s", options.host, options.port, reason)
 
         def received(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
-            loop.call_soon_threadsafe(self._arrived.put_nowait, message)
+            loop.call_soon_threadsafe(self._arrived.put_nowait, (self._connection, message))
 
         client.on_connect, client.on_disconnect = connected, disconnected
         client.on_subscribe, client.on_message = subscribed, received
