@@ -12,12 +12,13 @@ from broker.api.request import Request
 from broker.api.temporal import history_of
 from broker.api.temporal_query import TemporalReading, body_parameters, reading_of
 from broker.clock import now
+from broker.federation.reads import Territory
 from broker.history.rows import Document, Row
 from broker.operations.linked import with_linked
 from broker.operations.temporal import batches
 from broker.services import Services
 from broker.snapshots.preparation import Asked
-from broker.store.store import Position
+from broker.store.store import Position, Reading
 from ngsi_ld.context import Context
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError, bad_request_data
@@ -49,18 +50,20 @@ class QueryReader:
     async def entities(self, asked: Asked) -> AsyncIterator[Sequence[Entity]]:
         """What Query Entities answers, all pages, with the projection of the query."""
         request = self._request(asked)
-        query, view, linking = _reading(request, asked.body, await request.context())
-        store, after = self._services.store, None
+        context = await request.context()
+        query, view, linking = _reading(request, asked.body, context)
+        territory = request.territory(
+            context,
+            attributes=view.attributes,
+            dataset_ids=view.dataset_ids,
+            split=parameters_of(asked.body).get("splitEntities"),
+        )
         most = self._services.settings.max_links
-        while True:
-            page = await store.find(request.tenant, query, now=request.now, limit=_PAGE, after=after)
+        async for page in self._pages(request, query, territory):
             nodes = [Node(one, view) for one in page]
             if linking is not None:
-                nodes = await with_linked(store, request.tenant, nodes, linking, request.now, most=most)
+                nodes = await with_linked(territory, request.tenant, nodes, linking, request.now, most=most)
             yield [shown for node in every(nodes) if (shown := _projected(node, request.now)) is not None]
-            if len(page) < _PAGE:
-                return
-            after = Position.after(page[-1])
 
     async def evolutions(self, asked: Asked) -> AsyncIterator[tuple[Document, list[Row]]]:
         """The entities of the answer of Query Temporal Evolution, with their rows."""
@@ -74,6 +77,25 @@ class QueryReader:
                 if ask.time.last_n is None:
                     _check_number(one.entity["_id"], one.rows)
                 yield one.entity, one.rows
+
+    async def _pages(self, request: Request, query: Query, territory: Reading) -> AsyncIterator[list[Entity]]:
+        """All that the query selects: of the sources that it concerns too, and else of the store, which is quicker."""
+        if isinstance(territory, Territory) and territory.reaches(query):
+            page: list[Entity] = []
+            async for one in territory.all(request.tenant, query):
+                page.append(one)
+                if len(page) == _PAGE:
+                    yield page
+                    page = []
+            yield page
+            return
+        store, after = self._services.store, None
+        while True:
+            page = await store.find(request.tenant, query, now=request.now, limit=_PAGE, after=after)
+            yield page
+            if len(page) < _PAGE:
+                return
+            after = Position.after(page[-1])
 
     def _request(self, asked: Asked) -> Request:
         """The request that the query would be if a client sent it now; nobody's headers go with it."""
@@ -90,6 +112,7 @@ class QueryReader:
             now=now(),
             body=asked.body,
             context_value=asked.context,
+            warnings=asked.warnings,
         )
 
 
