@@ -14,6 +14,7 @@ SOURCES = {
     "websocket": ("adapters.sources.websocket", "WebSocketSource"),
     "sse": ("adapters.sources.sse", "SseSource"),
     "folder": ("adapters.sources.folder", "FolderSource"),
+    "sftp": ("adapters.sources.sftp", "SftpSource"),
     "file": ("adapters.sources.file", "FileSource"),
 }
 """The module and class of each kind; only that of the kind at hand is imported, which a start is quicker by."""
