@@ -112,9 +112,12 @@ class Writes:
         if unsure:
             here = await self._types_here(caller, list({asked[n].id for n in unsure}), temporal=temporal)
             for n in unsure:
-                known = [*here.get(asked[n].id, ()), *subjects[n].types]
-                if known:
-                    found[n] = self._found(caller, replace(wanted[n], types=any_of(known)), temporal=temporal)
+                stored = here.get(asked[n].id)
+                known = [*(stored or ()), *subjects[n].types]
+                typed = self._found(caller, replace(wanted[n], types=any_of(known)), temporal=temporal) if known else []
+                # What is not here may have other types than those that a fragment adds.
+                if typed or stored:
+                    found[n] = typed
         return [without_loops(caller, one) for one in found]
 
     def _found(self, caller: Caller, wanted: Wanted, *, temporal: bool) -> list[Match]:

@@ -163,6 +163,17 @@ async def test_what_is_not_the_sources_by_its_type_stays_here_though_the_request
     assert await values(front, "urn:ngsi-ld:Bike:1") == {"speed": 2}
 
 
+async def test_a_type_may_be_added_to_an_entity_that_is_elsewhere(tenant, register):
+    front, source = await tenant("front"), await tenant("source")
+    await source.post("/entities", vehicle(1, speed=1))
+    await register(front, source, mode="redirect", operations=EVERYTHING)
+
+    answer = await front.post(f"/entities/{V1}/attrs", {"type": "Taxi", "fare": property_of(3)})
+
+    assert answer.status == 204
+    assert (await source.get(f"/entities/{V1}")).json["type"] == ["Vehicle", "Taxi"]
+
+
 async def test_an_operation_that_the_source_does_not_take_is_a_conflict_where_it_alone_has_the_data(tenant, register):
     front, source, other = [await tenant(name) for name in ("front", "source", "other")]
     await register(front, source, speed_of(), mode="exclusive", operations=["retrieveOps"])
