@@ -14,9 +14,15 @@ from pymongo import AsyncMongoClient
 from broker.changelog.log import ChangeLog
 from broker.changelog.position import now
 from broker.contexts import Contexts, ContextSettings
+from broker.federation.documents import REGISTRATIONS
+from broker.federation.expiry import Expiry
+from broker.federation.registry import Registry
+from broker.federation.statistics import Statistics
+from broker.notifications.commands import COMMANDS
 from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
-from broker.operations.subscriptions import Subscriptions
+from broker.operations.registrations import Registrations
+from broker.operations.subscriptions import REGISTRATION_SUBSCRIPTIONS, SUBSCRIPTIONS, Subscriptions
 from broker.store.mongo import MongoStore
 from broker.store.tenants import database_name
 from ngsi_ld.context import CORE
@@ -101,6 +107,8 @@ class Broker:
     store: MongoStore
     contexts: Contexts
     subscriptions: Subscriptions
+    registrations: Registrations
+    registration_subscriptions: Subscriptions
     log: ChangeLog
     notifier: Notifier
 
@@ -149,6 +157,27 @@ class Broker:
         body = {name: member for name, member in body.items() if member is not None}
         return await self.subscriptions.create(tenant, body, CORE, format_date_time(datetime.now(UTC)))
 
+    async def subscribe_to_registrations(self, url, notification=None, **members):
+        """Subscribes to registrations of entities of type T; the subscription's id."""
+        body = {
+            "type": "Subscription",
+            "entities": [{"type": "T"}],
+            "notification": {"endpoint": {"uri": url}, **(notification or {})},
+            **members,
+        }
+        return await self.registration_subscriptions.create("", body, CORE, format_date_time(datetime.now(UTC)))
+
+    async def register(self, name, *information, **members):
+        """Registers a context source, of entities of type T if nothing else is told; the registration's id."""
+        body = {
+            "id": f"urn:ngsi-ld:ContextSourceRegistration:{name}",
+            "type": "ContextSourceRegistration",
+            "endpoint": "http://source.example",
+            "information": list(information) or [{"entities": [{"type": "T"}]}],
+            **members,
+        }
+        return await self.registrations.create("", body, CORE, format_date_time(datetime.now(UTC)))
+
     async def update(self, subscription, fragment, tenant=""):
         await self.subscriptions.update(tenant, subscription, fragment, CORE, format_date_time(datetime.now(UTC)))
 
@@ -176,11 +205,26 @@ async def running(client, policy=QUICK, **options):
     notifier = Notifier(client, store, contexts, policy)
     host, port = await client.address
     raw = AsyncMongoClient(host, port, directConnection=True, document_class=RawBSONDocument)
-    log = ChangeLog(client, [notifier], stream_client=raw, **options)
+    watched = (SUBSCRIPTIONS, REGISTRATIONS, REGISTRATION_SUBSCRIPTIONS, COMMANDS)
+    log = ChangeLog(client, [notifier, Expiry(client)], collections=watched, stream_client=raw, **options)
     await log.start()
+    registry = Registry(client)
+    await registry.start()
+    statistics = Statistics(client)
     try:
-        yield Broker(client, store, contexts, Subscriptions(client, store, contexts), log, notifier)
+        yield Broker(
+            client,
+            store,
+            contexts,
+            Subscriptions(client, store, contexts),
+            Registrations(client, store, contexts, registry, statistics),
+            Subscriptions(client, store, contexts, to_registrations=True),
+            log,
+            notifier,
+        )
     finally:
+        await registry.close()
+        await statistics.close()
         await log.stop()
         await raw.close()
         await notifier.close()
