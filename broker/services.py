@@ -106,12 +106,17 @@ async def serving(settings: Settings) -> AsyncIterator[Services]:
         collections = Collections(mongo)
         retention = Retention(collections, parse_retention(settings.retention))
         packer = Packer(collections, store.tenants, retention)
+        recorders: list[Consumer] = []
         if settings.history:
-            # Before the notifier, which takes the images of a change apart that concerns a subscription.
-            consumers.insert(0, Recorder(collections, packer))
+            recorders.append(Recorder(collections, packer))
             watched.append(MARKS)
         changes = ChangeLog(
-            mongo, consumers, collections=watched, lease_seconds=settings.lease, stream_client=stream_client
+            mongo,
+            consumers,
+            unhurried=recorders,
+            collections=watched,
+            lease_seconds=settings.lease,
+            stream_client=stream_client,
         )
         history: History | None = None
         if settings.history:

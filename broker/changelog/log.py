@@ -6,17 +6,16 @@
     await log.stop()      # gives the lease back: another process goes on at once
 
 Any number of processes start one; one of them follows the log, the others stand by. The position moves on only when
-every consumer has returned from the batch, so a crash at any moment means that some changes are handed over again,
-never that one is missed: consumers make their effects idempotent by the change's cluster time, tenant and id.
+every consumer has returned from a batch, so a crash at any moment means that some changes are handed over again, never
+that one is missed: consumers make their effects idempotent by the change's cluster time, tenant and id.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from bson import Timestamp
 from pymongo import AsyncMongoClient
@@ -24,47 +23,34 @@ from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
 from broker.changelog.changes import Change, Document
+from broker.changelog.lane import Consumer, Lane
 from broker.changelog.position import Lease, LeaseLost, Position
-from broker.changelog.stream import decode, open_stream, plain, token_time
+from broker.changelog.stream import decode, open_stream, plain
 from broker.store.tenants import ENTITIES
+
+__all__ = ["ChangeLog", "Consumer"]
 
 logger = logging.getLogger(__name__)
 
 _STANDBY_SECONDS = 0.5
 _SAVE_SECONDS = 0.1
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_QUEUED = 2000
-_BATCH = 500
 _POLL_SECONDS = 0.05
-_GATHER_SECONDS = 0.003
+_GATHER_SECONDS = 0.008
 _AT_HAND_SECONDS = 0.0001
+_UNHURRIED_SECONDS = 0.1
 _LEAVE_SECONDS = 2.0
 _HISTORY_LOST = frozenset({136, 222, 280, 286})
 """CappedPositionLost, CloseChangeStream, ChangeStreamFatalError, ChangeStreamHistoryLost."""
 
 
-class Consumer(Protocol):
-    """Something that follows from changes: notifications, history."""
-
-    async def begin(self, position: Position, lease: Lease) -> None:
-        """This process follows the log from `position` on; effects may be had while the lease is held."""
-        ...
-
-    async def handle(self, changes: Sequence[Change]) -> None:
-        """Takes the next changes, in order; returns when their effects are safe against a crash."""
-        ...
-
-    async def end(self) -> None:
-        """This process follows the log no more."""
-        ...
-
-
 class ChangeLog:
     """The change log of one deployment, in one process.
 
-    `collections` are watched besides the entities. `lease_seconds` is the time after which a process that died without
-    a word is replaced. `stream_client`, one whose `document_class` is RawBSONDocument, leaves the images of changes
-    that concern nobody undecoded.
+    `unhurried` are consumers that changes of entities may reach 0.1 s late, so that more come at a time; changes of
+    other documents hurry them. `collections` are watched besides the entities. `lease_seconds` is the time after which
+    a process that died without a word is replaced. `stream_client`, one whose `document_class` is RawBSONDocument,
+    leaves the images of changes that concern nobody undecoded.
     """
 
     def __init__(
@@ -72,6 +58,7 @@ class ChangeLog:
         client: AsyncMongoClient[Any],
         consumers: Sequence[Consumer],
         *,
+        unhurried: Sequence[Consumer] = (),
         collections: Sequence[str] = ("subscriptions", "notificationCommands"),
         lease_seconds: float = 3.0,
         stream_client: AsyncMongoClient[Any] | None = None,
@@ -79,12 +66,11 @@ class ChangeLog:
         self._client = client
         self._stream_client = stream_client or client
         self._consumers = consumers
+        self._unhurried = unhurried
         self._collections = (ENTITIES, *collections)
         self._lease = Lease(client, seconds=lease_seconds)
         self._task: asyncio.Task[None] | None = None
-        self._queue: deque[Change | Document] = deque()
-        self._filled = asyncio.Event()
-        self._drained = asyncio.Event()
+        self._lanes: list[Lane] = []
         self._passed: Timestamp | None = None
         self._moved = asyncio.Event()
         self._token: Document | None = None
@@ -174,22 +160,26 @@ class ChangeLog:
                 await asyncio.sleep(pause)
 
     async def _follow(self, position: Position) -> None:
-        self._queue.clear()
-        self._token, self._token_is_new = position.token, False
-        self._passed = self._read_to = position.cluster_time
-        self._read_at = time.monotonic()
+        self._token, self._token_is_new = None, False
         begun: list[Consumer] = []
         try:
             stream, position = await self._opened(position)
+            self._token = position.token
+            self._passed = self._read_to = position.cluster_time
+            self._read_at = time.monotonic()
+            self._lanes = [Lane(self._consumers, 0.0, position, self._lane_moved)]
+            if self._unhurried:
+                self._lanes.append(Lane(self._unhurried, _UNHURRIED_SECONDS, position, self._lane_moved))
             async with stream, asyncio.TaskGroup() as group:
                 group.create_task(self._keep_lease())
-                for consumer in self._consumers:
+                for consumer in (*self._consumers, *self._unhurried):
                     begun.append(consumer)
                     await consumer.begin(position, self._lease)
                 logger.info("this process (%s) follows the change log", self._lease.holder)
                 self.following = True
                 group.create_task(self._read(stream))
-                group.create_task(self._apply())
+                for lane in self._lanes:
+                    group.create_task(lane.run())
         except BaseExceptionGroup as errors:
             if errors.subgroup(LeaseLost) is not None:
                 raise LeaseLost(str(errors.exceptions[0])) from None
@@ -233,19 +223,16 @@ class ChangeLog:
     async def _read(self, stream: AsyncChangeStream[Document]) -> None:
         fetched = 0.0
         while stream.alive:
-            if len(self._queue) >= _QUEUED:
-                self._drained.clear()
-                await self._drained.wait()
+            for lane in self._lanes:
+                await lane.room()
             asked = time.monotonic()
             event = await stream.try_next()
             self._read_at = time.monotonic()
             if event is not None:
-                change = decode(event)
-                self._queue.append(plain(event["_id"]) if change is None else change)
+                self._add(decode(event) or plain(event["_id"]))
                 self._read_to = event["clusterTime"]
             elif stream.resume_token is not None:
-                self._queue.append(plain(stream.resume_token))
-            self._filled.set()
+                self._add(plain(stream.resume_token))
             if self._read_at - asked >= _AT_HAND_SECONDS:
                 # MongoDB was asked. Where changes come thick and fast, let some gather: a command costs the same.
                 pause, fetched = fetched + _GATHER_SECONDS - self._read_at, self._read_at
@@ -253,56 +240,21 @@ class ChangeLog:
                     await asyncio.sleep(pause)
         raise RuntimeError("MongoDB closed the change stream")
 
-    async def _apply(self) -> None:
-        while True:
-            if not self._queue:
-                self._filled.clear()
-                await self._filled.wait()
-            batch: list[Change] = []
-            token: Document | None = None
-            cluster_time: Timestamp | None = None
-            while self._queue and len(batch) < _BATCH:
-                one = self._queue.popleft()
-                if isinstance(one, dict):
-                    token, cluster_time = one, token_time(one)
-                else:
-                    batch.append(one)
-                    token, cluster_time = one.token, one.cluster_time
-            self._drained.set()
-            stopped = False
-            if batch:
-                stopped = await self._hand_over(batch)
-                self._token_is_new = True
-            self._token = token
-            if cluster_time is not None:
-                self._passed = cluster_time
-                self._moved.set()
-                self._moved = asyncio.Event()
-            if stopped:
-                raise asyncio.CancelledError
+    def _add(self, entry: Change | Document) -> None:
+        for lane in self._lanes:
+            lane.add(entry)
 
-    async def _hand_over(self, batch: list[Change]) -> bool:
-        """Has all consumers take the batch; whether the following was stopped meanwhile.
-
-        Each waits for the disk; a slow one holds up the next batch, but not the others with this one. A stop gives them
-        a moment: what was broken off half-way would be done again by the next process, and sent twice.
-        """
-        handling = [asyncio.create_task(consumer.handle(batch)) for consumer in self._consumers]
-        stopped = False
-        if handling:
-            try:
-                await asyncio.wait(handling)
-            except asyncio.CancelledError:
-                stopped = True
-                _, late = await asyncio.wait(handling, timeout=_LEAVE_SECONDS)
-                for task in late:
-                    task.cancel()
-                if late:
-                    await asyncio.wait(late)
-                    raise
-        for task in handling:
-            task.result()
-        return stopped
+    def _lane_moved(self, handled: bool) -> None:
+        """The log is as far as its slowest lane."""
+        slowest = min(self._lanes, key=lambda lane: lane.place)
+        if slowest.token is self._token:
+            return
+        self._token = slowest.token
+        self._token_is_new = self._token_is_new or handled
+        if slowest.passed != self._passed:
+            self._passed = slowest.passed
+            self._moved.set()
+            self._moved = asyncio.Event()
 
     async def _keep_lease(self) -> None:
         """Renews the lease in time; moves the stored position on soon after changes, seldom without any."""
