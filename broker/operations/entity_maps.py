@@ -203,10 +203,6 @@ class EntityMaps:
         with _asking():
             await self._delete(tenant, [map_id])
 
-    def forget(self, tenant: str) -> None:
-        """The tenant's database was dropped."""
-        self._ready.discard(tenant)
-
     def _bounded(self, seconds: float, now: str) -> str:
         longest = timedelta(seconds=min(seconds, self.limits.longest))
         return format_date_time(datetime.fromisoformat(now) + longest)

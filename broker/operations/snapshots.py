@@ -33,7 +33,6 @@ from ngsi_ld.snapshot import Snapshot, Status
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
-_SENDERS = 4
 _UPKEEP_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
 
@@ -91,8 +90,7 @@ class Snapshots:
         self._preparation = Preparation(
             self._client, self._store.indexes, self._records, self._history, reader, most=self._limits.entities
         )
-        for _ in range(_SENDERS):
-            self._in_background(self._notices.run())
+        self._in_background(self._notices.run())
         self._in_background(self._upkeep())
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ Any process sends what is due. What it takes comes up again if it is not heard o
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -22,7 +23,7 @@ from broker.notifications.endpoints import EndpointPolicy
 from broker.notifications.message import Message
 from broker.notifications.outbox import Policy
 from broker.notifications.senders import senders
-from broker.snapshots.records import asking
+from broker.snapshots.records import Document, asking
 from broker.store.tenants import DEFAULT_DATABASE
 from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.snapshot import Snapshot, endpoint_of, notification
@@ -31,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 NOTICES = "snapshotNotifications"
 
+_AT_ONCE = 8
 _PAUSE_SECONDS = 1.0
+_BEHIND_SECONDS = 0.3
 _MARGIN_SECONDS = 30.0
 _BEFORE = 0.001
 
@@ -83,40 +86,52 @@ class Notices:
 
     async def run(self) -> None:
         """Sends what is due, until it is cancelled."""
-        while True:
-            try:
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
                 self._poked.clear()
-                while await self._send_next():
-                    pass
-            except PyMongoError as error:
-                logger.warning("notifications of snapshots wait for MongoDB: %s", error)
-            except Exception:
-                logger.exception("notifications of snapshots stopped; they are taken up again")
-                await asyncio.sleep(_PAUSE_SECONDS)
-            try:
-                async with asyncio.timeout(_PAUSE_SECONDS):
-                    await self._poked.wait()
-            except TimeoutError:
-                pass
+                try:
+                    while len(under_way) < _AT_ONCE and (due := await self._take()) is not None:
+                        task = asyncio.create_task(self._deliver(due))
+                        under_way.add(task)
+                        task.add_done_callback(under_way.discard)
+                except PyMongoError as error:
+                    logger.warning("notifications of snapshots wait for MongoDB: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_PAUSE_SECONDS):
+                        await self._poked.wait()
+        finally:
+            for task in under_way:
+                task.cancel()
 
     async def close(self) -> None:
         """Closes the connections."""
         for sender in dict.fromkeys(self._senders.values()):
             await sender.close()
 
-    async def _send_next(self) -> bool:
-        """Sends one that is due and none of the same snapshot before it; whether there was any."""
+    async def _take(self) -> Document | None:
+        """What is due, for this process alone until long after it should be sent."""
         now = time.time()
         held = now + self._policy.timeout + _MARGIN_SECONDS
-        due = await self._collection.find_one_and_update(
+        return await self._collection.find_one_and_update(
             {"next": {"$lte": now}}, {"$set": {"next": held}}, sort=[("next", ASCENDING), ("n", ASCENDING)]
         )
-        if due is None:
-            return False
-        earlier = await self._collection.find_one({"token": due["token"], "n": {"$lt": due["n"]}})
-        if earlier is not None:
-            await self._again(due, earlier["next"] + _BEFORE)
-            return True
+
+    async def _deliver(self, due: Document) -> None:
+        try:
+            await self._send(due)
+        except PyMongoError as error:
+            logger.warning("a notification of a snapshot waits for MongoDB: %s", error)
+        except Exception:
+            logger.exception("a notification of a snapshot cannot be sent now")
+        self._poked.set()
+
+    async def _send(self, due: Document) -> None:
+        """Sends a notification, unless one before it of the same snapshot has not arrived yet."""
+        now = time.time()
+        if await self._collection.find_one({"token": due["token"], "n": {"$lt": due["n"]}}) is not None:
+            await self._again(due, now + _BEHIND_SECONDS)
+            return
         endpoint = endpoint_of(orjson.loads(due["endpoint"]))
         if endpoint is None:
             raise RuntimeError(f"a notification of a snapshot without endpoint: {due['_id']}")
@@ -128,13 +143,12 @@ class Notices:
         if not outcome.delivered and now - due["at"] < self._policy.max_age:
             pause = min(self._policy.longest_retry, self._policy.first_retry * 2 ** min(due["failures"], 30))
             await self._again(due, time.time() + pause * random.uniform(0.5, 1.0), failed=1)  # noqa: S311
-            return True
+            return
         if not outcome.delivered:
             logger.error("a notification of a snapshot is given up: %s", outcome.reason)
         await self._collection.delete_one({"_id": due["_id"]})
-        return True
 
-    async def _again(self, due: dict[str, Any], at: float, failed: int = 0) -> None:
+    async def _again(self, due: Document, at: float, failed: int = 0) -> None:
         await self._collection.update_one({"_id": due["_id"]}, {"$set": {"next": at}, "$inc": {"failures": failed}})
 
 

@@ -462,3 +462,37 @@ async def test_what_is_over_is_deleted(limited):
     assert receiver.notifications[1]["expiresAt"] < receiver.notifications[1]["notifiedAt"]
     assert (await api.get(f"/snapshots/{shown['id']}")).status == 404
     assert (await api.get("/entities", type="Streetlight", headers=scoped(shown["id"]))).status == 404
+
+
+async def test_a_preparation_that_was_killed_is_taken_up_again(tmp_path):
+    one = Broker(tmp_path)
+    await one.start()
+    receiver = Receiver()
+    try:
+        async with aiohttp.ClientSession(skip_auto_headers=["Content-Type", "Accept"]) as session, serving(receiver):
+            api = Client(session, f"{one.url}/ngsi-ld/v1", "")
+            for start in range(0, 6000, 1000):
+                batch = [streetlight(number) for number in range(start, start + 1000)]
+                assert (await api.post("/entityOperations/create", batch)).status == 201
+            body = {"type": "Snapshot", "snapshotQueries": [STREETLIGHTS], "endpoint": receiver.url}
+            made = await api.post("/snapshots", body)
+            path = made.headers["Location"].removeprefix("/ngsi-ld/v1")
+            assert (await api.get(path)).json["snapshotStatus"] == "preparing"
+
+            await one.kill()
+            await one.start()
+            while_preparing = await api.get("/entities", type="Streetlight", headers=scoped(path.rpartition("/")[2]))
+            shown = await ready(api, made.headers["Location"], 60.0)
+            await receiver.until(1)
+
+            assert while_preparing.status == 503
+            assert while_preparing.headers["Retry-After"] == "1"
+            assert shown["snapshotStatus"] == "success"
+            counted = await api.get("/entities", headers=scoped(shown["id"]), count="true", limit="0")
+            assert counted.headers["NGSILD-Results-Count"] == "6000"
+            assert [told["snapshotStatus"] for told in receiver.notifications] == ["success"]
+            # What the killed one had begun is gone, and so is the whole once the snapshot is deleted.
+            assert (await api.delete(path)).status == 204
+            assert (await api.get(path)).status == 404
+    finally:
+        await one.stop()
