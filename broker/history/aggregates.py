@@ -86,12 +86,11 @@ async def _summed(
         {"$unionWith": {"coll": SUMS, "pipeline": _of_sums(entity_ids, wanted, number)}},
     ]
     computed, moved = await _computed(collections, tenant, entity_ids, stages)
+    _check_told([one for one in computed if "bad" in one])
     sums: dict[tuple[str, Series, int], Document] = {}
     for one in computed:
         key = one["_id"]
         series: Series = (iri(key["a"]), key.get("d"), key["k"])
-        if "bad" in one:
-            _check_told(one, series, wanted, distinct=distinct)
         place = (key["e"], series, int(key["i"]))
         sums[place] = _added(sums[place], one) if place in sums else one
     found: dict[str, dict[Series, Periods]] = {}
@@ -220,21 +219,22 @@ def _of_sums(entity_ids: Sequence[str], wanted: Wanted, number: Numbering) -> li
     ]
 
 
-def _check_told(one: Document, series: Series, wanted: Wanted, *, distinct: bool) -> None:
-    """InvalidRequest where sums do not tell what a period comes to."""
-    name = series[0]
-    if one["untimed"]:
+def _check_told(kept: Sequence[Document]) -> None:
+    """InvalidRequest where sums do not tell what a period comes to; their own, not what is added to them."""
+    for one in kept:
+        if one["untimed"]:
+            raise invalid_request(
+                f"of {iri(one['_id']['a'])}, older values are kept as sums by observedAt only: ask for"
+                " timeproperty=observedAt"
+            )
+    latest = max((one for one in kept if one["bad"] is not None), key=lambda one: int(one["bad"]), default=None)
+    if latest is not None:
+        length = _LENGTHS[int(latest["span"]) // HOUR]
         raise invalid_request(
-            f"of {name}, older values are kept as sums by observedAt only: ask for timeproperty=observedAt"
+            f"of {iri(latest['_id']['a'])}, only sums of whole {length} are kept until"
+            f" {instants.show(int(latest['bad']))}: ask for an interval and an aggrPeriodDuration of whole {length}, or"
+            " for later ones"
         )
-    if one["bad"] is not None:
-        length = _LENGTHS[int(one["span"]) // HOUR]
-        raise invalid_request(
-            f"of {name}, only sums of whole {length} are kept until {instants.show(int(one['bad']))}: ask for an"
-            f" interval and an aggrPeriodDuration of whole {length}, or for later ones"
-        )
-    if distinct and one["z"] is None:
-        raise _distinct_unknown(name)
 
 
 def _distinct_unknown(name: str) -> Exception:

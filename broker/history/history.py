@@ -65,39 +65,42 @@ class History:
             else:
                 await self._existing(tenant)
             await self._collections.make(tenant)
-            change = {
-                "$setOnInsert": {"createdAt": now},
-                "$set": {"modifiedAt": now},
-                "$addToSet": {
-                    "types": {"$each": given.types},
-                    "series": {"$each": sorted({series(one) for one in rows})},
-                },
-            }
-            entities = self._collections.entities(tenant)
-            result = await entities.update_one({"_id": given.id}, change)
-            if not result.matched_count:
-                # Unless it is only that its first change is not recorded yet.
-                await self._marks.caught_up()
-                result = await entities.update_one({"_id": given.id}, change, upsert=create)
-                if not create and not result.matched_count:
-                    raise _unknown(given.id)
-            log_id = provided_id(given.id, f"{instants.read(now):014x}{secrets.token_hex(4)}")
+            async with self._packer.turns.of(tenant, given.id):
+                return await self._add(tenant, given, rows, now, create=create)
 
-            async def put(session: AsyncClientSession) -> None:
-                new = rows
-                if result.upserted_id is None:
-                    new = await supersede(self._collections, tenant, given.id, rows, now, session)
-                    new = await uncounted(self._collections, tenant, given.id, new, instants.read(now), session)
-                if len(new) >= _MANY or size(new) > LARGEST:
-                    await self._packer.merge(tenant, given.id, new, session)
-                elif new:
-                    one = {"_id": log_id, "e": given.id, "r": new}
-                    await self._collections.log(tenant).insert_one(one, session=session)
+    async def _add(self, tenant: str, given: EntityTemporal, rows: list[Row], now: str, *, create: bool) -> bool:
+        change = {
+            "$setOnInsert": {"createdAt": now},
+            "$set": {"modifiedAt": now},
+            "$addToSet": {
+                "types": {"$each": given.types},
+                "series": {"$each": sorted({series(one) for one in rows})},
+            },
+        }
+        entities = self._collections.entities(tenant)
+        result = await entities.update_one({"_id": given.id}, change)
+        if not result.matched_count:
+            # Unless it is only that its first change is not recorded yet.
+            await self._marks.caught_up()
+            result = await entities.update_one({"_id": given.id}, change, upsert=create)
+            if not create and not result.matched_count:
+                raise _unknown(given.id)
+        log_id = provided_id(given.id, f"{instants.read(now):014x}{secrets.token_hex(4)}")
 
-            turn = self._packer.turns.of(tenant, given.id)
-            async with turn, self._collections.client.start_session() as session:
-                await session.with_transaction(put)
-            return result.upserted_id is not None
+        async def put(session: AsyncClientSession) -> None:
+            new = rows
+            if result.upserted_id is None:
+                new = await supersede(self._collections, tenant, given.id, rows, now, session)
+                new = await uncounted(self._collections, tenant, given.id, new, instants.read(now), session)
+            if len(new) >= _MANY or size(new) > LARGEST:
+                await self._packer.merge(tenant, given.id, new, session)
+            elif new:
+                one = {"_id": log_id, "e": given.id, "r": new}
+                await self._collections.log(tenant).insert_one(one, session=session)
+
+        async with self._collections.client.start_session() as session:
+            await session.with_transaction(put)
+        return result.upserted_id is not None
 
     async def delete(self, tenant: str, entity_id: str) -> None:
         """Deletes the history of an entity; ResourceNotFound."""

@@ -159,6 +159,10 @@ READS = {
     "one attribute, one day": f"{ONE}&{between(20, 21)}&options=temporalValues",
     "one attribute, one month": f"{ONE}&{between(0, 31)}&options=temporalValues",
     "one attribute, one year": f"{ONE}&{between(0, YEAR)}&options=temporalValues",
+    "one attribute, one day by createdAt": (
+        f"{ONE.replace(entity_id(0), entity_id(1))}&{between(20, 21)}&timeproperty=createdAt&options=temporalValues"
+    ),
+    "one attribute, lastN=10 by modifiedAt": f"{ONE}&timeproperty=modifiedAt&lastN=10&options=temporalValues",
     "daily averages of a month": f"{ONE}&{between(0, 31)}{DAILY}",
     "daily averages of a year": f"{ONE}&{between(0, YEAR)}{DAILY}",
     "hourly averages of a month": f"{ONE}&{between(0, 31)}{DAILY.replace('P1D', 'PT1H')}",
@@ -207,7 +211,8 @@ async def main() -> None:
         async with EmbeddedMongo(directory, cache_gb=1) as uri, aiohttp.ClientSession() as session:
             port = free_port()
             command = [str(BEFFROI), "serve", "--port", str(port), "--mongo-uri", uri, "--log-level", "warning"]
-            process = await asyncio.create_subprocess_exec(*command, "--max-temporal-instances", "50000")
+            limits = ("--max-temporal-instances", "50000", "--history-timeout", "60")
+            process = await asyncio.create_subprocess_exec(*command, *limits)
             try:
                 await ready(session, port)
                 url = f"http://127.0.0.1:{port}/ngsi-ld/v1"

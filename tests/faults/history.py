@@ -25,13 +25,14 @@ from typing import Any
 import aiohttp
 import uvloop
 from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 from broker.embedded import EmbeddedMongo
 from tests.faults.drill import BrokerProcess
 
 RETENTION = "attribute=archived P1D hourly P1Y"
-CALM_SECONDS = 24.0
-"""Longer than packing waits before it begins, so that it works between kills, and is killed at work."""
+CALM_SECONDS = 90.0
+"""Within which packing begins at last, so that it is killed at work."""
 
 _TEMPORAL = "/temporal/entities"
 
@@ -109,7 +110,7 @@ async def main(arguments: argparse.Namespace) -> int:
             for kind, write in kinds.items()
         ]
         began = time.monotonic()
-        await kill(brokers, mongo, chance, arguments)
+        await kill(brokers, mongo, uri, chance, arguments)
         writers.stopping = True
         await asyncio.gather(*writing)
         seconds = time.monotonic() - began
@@ -129,23 +130,45 @@ async def main(arguments: argparse.Namespace) -> int:
 
 
 async def kill(
-    brokers: list[BrokerProcess], mongo: EmbeddedMongo, chance: random.Random, arguments: argparse.Namespace
+    brokers: list[BrokerProcess], mongo: EmbeddedMongo, uri: str, chance: random.Random, arguments: argparse.Namespace
 ) -> None:
-    """The kills at random moments, with calm enough for packing to begin before each `calm`th one."""
+    """The kills at random moments; before each `calm`th one until packing has begun, or sums have been made."""
     victims = ["broker"] * arguments.kills + ["mongod"] * arguments.mongo_kills
     chance.shuffle(victims)
     for number, victim in enumerate(victims, 1):
-        calm = CALM_SECONDS if arguments.calm and number % arguments.calm == 0 else 0.2
-        await asyncio.sleep(chance.uniform(calm, calm + arguments.longest))
+        await asyncio.sleep(chance.uniform(0.2, arguments.longest))
+        calm = arguments.calm > 0 and number % arguments.calm == 0
+        if calm:
+            await packing(uri, chance)
         if victim == "mongod":
             if mongo.pid is not None:
                 os.kill(mongo.pid, signal.SIGKILL)
             continue
-        # All of them each time, so that whichever packs is killed at it.
-        for broker in brokers:
+        # All of them where whichever packs is to be killed at it.
+        killed = brokers if calm else [chance.choice(brokers)]
+        for broker in killed:
             await broker.kill()
-        for broker in brokers:
+        for broker in killed:
             await broker.start()
+
+
+async def packing(uri: str, chance: random.Random) -> None:
+    """Returns soon after the number of buckets or of days that are summed up has changed."""
+    async with AsyncMongoClient[dict[str, Any]](uri) as client:
+        before = await packed(client)
+        for _ in range(int(CALM_SECONDS / 0.1)):
+            await asyncio.sleep(0.1)
+            if await packed(client) != before:
+                break
+    await asyncio.sleep(chance.uniform(0, 0.2))
+
+
+async def packed(client: AsyncMongoClient[dict[str, Any]]) -> tuple[int, ...]:
+    """How many buckets and days of sums there are; nothing while MongoDB is away."""
+    try:
+        return tuple([await client.beffroi[name].estimated_document_count() for name in ("history", "historySums")])
+    except PyMongoError:
+        return ()
 
 
 async def check(writers: Writers) -> tuple[int, list[str]]:
@@ -209,6 +232,6 @@ if __name__ == "__main__":
     parser.add_argument("--writers", type=int, default=3, help="of each kind")
     parser.add_argument("--pause", type=float, default=0.05, help="seconds between the writes of a writer")
     parser.add_argument("--longest", type=float, default=4.0, help="seconds between kills at most")
-    parser.add_argument("--calm", type=int, default=8, help="each so many kills there is calm enough for packing")
+    parser.add_argument("--calm", type=int, default=8, help="each so many kills packing is waited for")
     known, _ = parser.parse_known_args()
     sys.exit(uvloop.run(main(known)))
