@@ -134,14 +134,16 @@ class Remotes:
         timeout = management.timeout or self._settings.federation_timeout
         context = await self.context(caller, registration)
         link = context.link or CORE_URL
-        if self._breakers.open(registration.endpoint, timeout):
+        # Of the registration, not of its endpoint: one that is made anew, or says another cooldown, is asked anew.
+        breaker = (caller.tenant, registration.id)
+        if self._breakers.open(breaker, timeout):
             raise Unanswered("cooling", "it did not answer a moment ago, and is not asked again so soon")
         request = forwarded(caller, registration, path, parameters, body, context, link, headers or {})
         failed = True
         try:
             async with asyncio.timeout(timeout):
                 status, answer_headers, content = await self._exchange(method, request)
-            self._breakers.answered(registration.endpoint)
+            self._breakers.answered(breaker)
             if reads:
                 answer = await self._read(caller, context, status, answer_headers, content)
             else:
@@ -149,10 +151,10 @@ class Remotes:
             failed = status >= 400 and status != 404
             return answer
         except TimeoutError:
-            self._breakers.failed(registration.endpoint, management.cooldown)
+            self._breakers.failed(breaker, management.cooldown)
             raise Unanswered("timeout", f"it did not answer within {timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            self._breakers.failed(registration.endpoint, management.cooldown)
+            self._breakers.failed(breaker, management.cooldown)
             raise Unanswered("refused", f"it cannot be reached: {_reason(error)}") from error
         finally:
             self.statistics.count(caller.tenant, registration.id, failed=failed)
