@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 _REMEMBERED_SECONDS = 300.0
+_RECENT_NANOSECONDS = 60 * 10**9
 _MOST_REMEMBERED = 10_000
 _NONE = RegistrationIndex()
 
@@ -111,6 +112,12 @@ class Registry:
         known = self._known.get((tenant, registration_id))
         return ("", "") if known is None else (known.created_at, known.modified_at)
 
+    async def catch_up(self, tenant: str) -> None:
+        """Reads what other workers have written of late and this one may not have heard of yet."""
+        since = time.time_ns() - _RECENT_NANOSECONDS
+        async for document in self._client[database_name(tenant)][REGISTRATIONS].find({"v": {"$gt": since}}):
+            self.put(tenant, document)
+
     def put(self, tenant: str, document: Document) -> None:
         """A registration has been written; what is older than what is known of it changes nothing."""
         key, version = (tenant, document["_id"]), document["v"]
@@ -118,8 +125,8 @@ class Registry:
             return
         try:
             registration = registration_of(document)
-        except NgsiLdError as error:
-            logger.error("the registration %s of tenant %r cannot be used: %s", document["_id"], tenant, error.detail)
+        except (NgsiLdError, KeyError, TypeError, ValueError):
+            logger.exception("the registration %s of tenant %r cannot be read and is not used", document["_id"], tenant)
             return
         self._known[key] = _Known(version, document["createdAt"], document["modifiedAt"])
         self._tenants.setdefault(tenant, RegistrationIndex()).put(registration, document["createdAt"])

@@ -137,8 +137,8 @@ class RegistrationNotices:
 def _read(document: Document) -> Registration | None:
     try:
         return registration_of(document)
-    except NgsiLdError as error:
-        logger.error("the registration %s cannot be read: %s", document["_id"], error.detail)
+    except (NgsiLdError, KeyError, TypeError, ValueError):
+        logger.exception("the registration %s cannot be read and is not notified", document["_id"])
         return None
 
 

@@ -95,6 +95,13 @@ class Registrations:
                 except DuplicateKeyError:
                     raise already_exists(f"the registration {registration.id} exists; choose another id") from None
             self._registry.put(tenant, document)
+            try:
+                await self._check_again(tenant, registration, now)
+            except NgsiLdError:
+                with _asking():
+                    await collection.delete_one({"_id": registration.id, "v": version})
+                self._registry.remove(tenant, registration.id, version)
+                raise
         return registration.id
 
     async def update(self, tenant: str, registration_id: str, fragment: Any, context: Context, now: str) -> None:
@@ -112,8 +119,18 @@ class Registrations:
                 with _asking():
                     result = await collection.replace_one({"_id": registration_id, "v": document["v"]}, changed)
                 if result.matched_count:
-                    self._registry.put(tenant, changed)
-                    return
+                    break
+            self._registry.put(tenant, changed)
+            try:
+                if not _OVERLAPPING.isdisjoint(fragment):
+                    await self._check_again(tenant, registration, now)
+            except NgsiLdError:
+                restored = {**document, "v": version + 1}
+                with _asking():
+                    result = await collection.replace_one({"_id": registration_id, "v": version}, restored)
+                if result.matched_count:
+                    self._registry.put(tenant, restored)
+                raise
 
     async def delete(self, tenant: str, registration_id: str, now: str) -> None:
         """Delete Context Source Registration (5.9.4); ResourceNotFound."""
@@ -170,6 +187,16 @@ class Registrations:
                     f"the entity {entities[0].id} of this broker matches the registration, whose mode is "
                     f"{registration.mode.value}: its source alone can have what is registered (5.9.2.4)"
                 )
+
+    async def _check_again(self, tenant: str, registration: Registration, now: str) -> None:
+        """The same once it is written: another process may have registered something at the same moment.
+
+        Of two that conflict at least one sees the other then, and takes itself back; perhaps both do.
+        """
+        if registration.mode.proxied:
+            with _asking():
+                await self._registry.catch_up(tenant)
+            await self._check_conflicts(tenant, registration, now)
 
     def _lock(self, tenant: str) -> asyncio.Lock:
         return self._writing.setdefault(tenant, asyncio.Lock())
