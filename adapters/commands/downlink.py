@@ -18,7 +18,8 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent for a command: over HTTP to `url`, or over MQTT to `topic`."""
+    """What is sent for a command: over HTTP to `url`, or over MQTT to `topic`. `expires`: when the command is too old,
+    in seconds since 1970."""
 
     body: bytes
     content_type: str
@@ -27,6 +28,7 @@ class Request:
     parameters: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     topic: str = ""
+    expires: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

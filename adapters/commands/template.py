@@ -70,7 +70,7 @@ class CommandTemplate:
     def request(self, order: Order) -> Request:
         """What is sent. Raises MappingError."""
         value = order.value if self._convert is None else self._convert(order.value)
-        return self._request(replace_value(seen(order), value))
+        return replace(self._request(replace_value(seen(order), value)), expires=order.expires)
 
     def answered(self, order: Order, answer: Answer) -> tuple[str, Any]:
         """The state that an answer means, and its words. Raises MappingError."""

@@ -53,6 +53,9 @@ class FiwareIotDecoder:
         if self.keys and key not in self.keys:
             yield Fault(f"the API key of {device} is not one of those agreed on", {"device": device})
             return
+        if about["protocol"] == "ul" and b"@" in payload.partition(b"|")[0]:
+            yield from self.results(payload, about)
+            return
         groups = _json(payload, about) if about["protocol"] == "json" else _ultralight(payload, about)
         for time, values in groups:
             found = [{"name": self.names.get(name, name), "value": _value(value)} for name, value in values.items()]
@@ -67,6 +70,8 @@ class FiwareIotDecoder:
     def results(self, payload: bytes, about: Mapping[str, str]) -> Iterator[Any]:
         """The records of what a device says of commands: `device@ping|Ping ok`, or `{"ping": "Ping ok"}`."""
         device = about["device"]
+        if not device:
+            raise DecodingError("the device has no id")
         if self.keys and about["key"] not in self.keys:
             yield Fault(f"the API key of {device} is not one of those agreed on", {"device": device})
             return
@@ -82,7 +87,8 @@ class FiwareIotDecoder:
                 raise DecodingError("a command's result must be device@command|result")
             results = [(name, result)]
         for name, value in results:
-            yield {**about, "time": None, "result": {"name": name, "value": value}}
+            told = {"device": device, "key": about["key"], "protocol": about["protocol"], "time": None}
+            yield {**told, "result": {"name": name, "value": value}}
 
 
 def open_decoder(options: Mapping[str, Any], where: str, state: Path | None) -> FiwareIotDecoder:

@@ -3,6 +3,7 @@
 import json
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from tests.adapters.peer import free_port, until
@@ -150,3 +151,45 @@ async def test_fiware_devices_with_an_endpoint(runs, vendor, application, tmp_pa
     done = await application.becomes(robot, "ping", "OK")
     assert done["ping_info"]["value"] == {"ping": "pong"}
     assert told == ['{"ping":22}']
+
+
+@pytest.mark.parametrize(
+    ("path", "measure", "told", "result"),
+    [
+        ("d", "t|15", "robot-1@turn|left#robot-1@ping|1", ("d", "robot-1@ping|pong")),
+        ("json", '{"t": 15}', '{"turn":"left","ping":1}', ("json/commands", '{"ping": "pong"}')),
+    ],
+)
+async def test_fiware_devices_that_ask_for_commands(runs, application, log, path, measure, told, result):
+    port = free_port()
+    runs(
+        "fiware_iot",
+        {"commands": ["ping", "turn"]},
+        source={"kind": "fiware_iot", "port": port},
+        commands={**commands(), "send": {"kind": "fiware_iot"}},
+    )
+    await until(lambda: "listening on" in log())
+    robot = "urn:ngsi-ld:Device:chalons-robot-1"
+
+    async with aiohttp.ClientSession() as device:
+
+        async def said(path, payload, **parameters):
+            url = f"http://127.0.0.1:{port}/iot/{path}"
+            parameters = {"i": "robot-1", "k": "k1", **parameters}
+            async with device.post(url, params=parameters, data=payload.encode()) as answer:
+                assert answer.status == 200
+                return await answer.text()
+
+        await said(path, measure)
+        await application.exists(robot)
+        await application.command(robot, "turn", "left")
+        await application.becomes(robot, "turn", "DELIVERED")
+        await application.command(robot, "ping", 1)
+        await application.becomes(robot, "ping", "DELIVERED")
+
+        assert await said(path, measure, getCmd="1") == told
+        assert await said(path, measure, getCmd="1") in ("", "{}")
+        await said(*result)
+
+    done = await application.becomes(robot, "ping", "OK")
+    assert done["ping_info"]["value"] == "pong"
