@@ -27,7 +27,8 @@ Collection = AsyncCollection[dict[str, Any]]
 
 _COMPRESSED: dict[str, Any] = {"storageEngine": {"wiredTiger": {"configString": "block_compressor=zstd"}}}
 _NAMESPACE_EXISTS = 48
-_PROVIDED = "p"
+PROVIDED = "\np"
+"""What follows the entity in the `_id` of what was provided."""
 _AFTER_ALL = "\x0b"
 """What follows the newline, so that the range from ENTITY + newline to ENTITY + this has all of an entity."""
 
@@ -90,9 +91,14 @@ def recorded_id(entity_id: str, cluster_time: Timestamp) -> str:
     return f"{entity_id}\n{cluster_time.time:08x}{cluster_time.inc:08x}"
 
 
-def provided_id(entity_id: str, number: str) -> str:
-    """The `_id` of what a client provided."""
-    return f"{entity_id}\n{_PROVIDED}{number}"
+def provided_id(entity_id: str, at: int, number: str) -> str:
+    """The `_id` of what a client provided at a time, in microseconds."""
+    return f"{entity_id}{PROVIDED}{at:014x}{number}"
+
+
+def min_ids_at(entity_id: str, since: int) -> tuple[str, str]:
+    """What the `_id`s of changes and of what was provided are not less than from a time on, in seconds since 1970."""
+    return f"{entity_id}\n{since:08x}", provided_id(entity_id, since * 1_000_000, "")
 
 
 def of_entity(entity_id: str) -> dict[str, Any]:
@@ -103,6 +109,6 @@ def of_entity(entity_id: str) -> dict[str, Any]:
 def cluster_time_of(log_id: str) -> Timestamp | None:
     """The cluster time in an `_id`; None for what was provided."""
     mark = log_id.rpartition("\n")[2]
-    if mark.startswith(_PROVIDED):
+    if mark.startswith(PROVIDED[1:]):
         return None
     return Timestamp(int(mark[:8], 16), int(mark[8:], 16))

@@ -85,7 +85,7 @@ class History:
             result = await entities.update_one({"_id": given.id}, change, upsert=create)
             if not create and not result.matched_count:
                 raise _unknown(given.id)
-        log_id = provided_id(given.id, f"{instants.read(now):014x}{secrets.token_hex(4)}")
+        log_id = provided_id(given.id, instants.read(now), secrets.token_hex(4))
 
         async def put(session: AsyncClientSession) -> None:
             new = rows

@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from broker.changelog.position import Lease
 from broker.history.buckets import MOST, group, pack, unpack
-from broker.history.collections import Collections, cluster_time_of, of_entity
+from broker.history.collections import PROVIDED, Collections, cluster_time_of, min_ids_at, of_entity
 from broker.history.rows import Document, Row
 from broker.history.sweeping import Retention
 from broker.history.turns import Turns
@@ -65,11 +65,17 @@ class Packer:
         """Packs the entities of a tenant of which enough waits, or all; the number of entities."""
         log = self._collections.log(tenant)
         number = 0
-        old = f"{int(time.time()) - _OLD_SECONDS:08x}"
-        stages: list[Document] = [{"$group": {"_id": "$e", "n": {"$sum": 1}, "first": {"$min": "$_id"}}}]
+        since = int(time.time()) - _OLD_SECONDS
+        is_provided = {"$gte": ["$_id", {"$concat": ["$e", PROVIDED]}]}
+        first = {
+            "recorded": {"$min": {"$cond": [is_provided, None, "$_id"]}},
+            "provided": {"$min": {"$cond": [is_provided, "$_id", None]}},
+        }
+        stages: list[Document] = [{"$group": {"_id": "$e", "n": {"$sum": 1}, **first}}]
         async for waiting in await log.aggregate(stages, allowDiskUse=True):
-            first = waiting["first"].rpartition("\n")[2]
-            if everything or waiting["n"] >= _ENOUGH or first < old:
+            old = min_ids_at(waiting["_id"], since)
+            is_old = any((waiting[name] or last) < last for name, last in zip(first, old, strict=True))
+            if everything or waiting["n"] >= _ENOUGH or is_old:
                 await self.pack_entity(tenant, waiting["_id"], lease)
                 number += 1
         return number

@@ -1,8 +1,11 @@
 """What the change log hands over becomes history, exactly once; packing changes nothing that can be read."""
 
+import time
+
 from bson import Timestamp
 
 from broker.history.aggregates import aggregated
+from broker.history.collections import provided_id, recorded_id
 from broker.history.reading import Wanted
 from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.aggregation import Aggregation
@@ -126,3 +129,22 @@ async def test_as_many_as_asked_for_by_when_they_came(kept):
     moves = {ID: (await kept.collections.entities(kept.tenant).find_one({"_id": ID}))["moves"]}
     found = await aggregated(kept.collections, kept.tenant, moves, Wanted(between(20, 10)), asked, 10)
     assert [one.total for one in found[ID][(POWER, None, "Property")].values()] == [sum(range(11, 21))]
+
+
+async def test_what_waits_for_long_is_packed_and_what_is_new_waits(kept):
+    now, recently = int(time.time()), int(time.time()) - 60
+    row = {"a": f"{KEY}power", "k": "Property", "t": CAME, "c": CAME, "v": 1}
+    ids = {
+        "old": provided_id("old", (now - 25_000) * instants.SECOND, "a"),
+        "new": provided_id("new", recently * instants.SECOND, "a"),
+        "old change": recorded_id("old change", Timestamp(now - 25_000, 1)),
+        "new change": recorded_id("new change", Timestamp(recently, 1)),
+    }
+    await kept.collections.make(kept.tenant)
+    log = kept.collections.log(kept.tenant)
+    await log.insert_many([{"_id": one, "e": entity_id, "r": [row]} for entity_id, one in ids.items()])
+    kept.lease.saved = Timestamp(now, 1)
+
+    await kept.packer.pack_waiting(kept.tenant, kept.lease)
+
+    assert {one["e"] async for one in log.find()} == {"new", "new change"}
