@@ -51,6 +51,16 @@ class Application(Reader):
                 await asyncio.sleep(0.1)
         raise AssertionError(f"{name} of the broker's {found} does not become {state}")
 
+    async def ends(self, entity, name, seconds=30):
+        """The command's status, once it will not change by itself."""
+        found = None
+        for _ in range(int(seconds * 5)):
+            found = (await self.exists(entity)).get(f"{name}_status", {})
+            if found.get("value") in ("OK", "ERROR", "EXPIRED", "UNKNOWN"):
+                return found
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{name} of {entity} stays {found}")
+
     async def exists(self, entity, seconds=15):
         """Waits until the broker has the entity."""
         async with aiohttp.ClientSession(headers=self._headers) as session:

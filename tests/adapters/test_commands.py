@@ -4,6 +4,7 @@ of it. A vendor's server stands for the equipment; the broker is a real one."""
 import asyncio
 import io
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -329,3 +330,36 @@ async def test_commands_of_one_entity_go_one_after_the_other(running, valves, lo
     await until(lambda: len(valves.sent) == 10)
 
     assert [each["open"] for each in valves.sent] == list(range(10))
+
+
+async def test_killed_at_random_each_command_is_carried_out_at_most_once(file, vendor, adapter, application):
+    valves = Valves(vendor, free_port())
+    chance = random.Random(8)
+
+    async def take(request):
+        valves.sent.append((await request.json())["reference"])
+        await asyncio.sleep(chance.uniform(0, 0.2))
+        return web.json_response({}, status=201)
+
+    names = [f"v{number}" for number in range(24)]
+    await vendor.serve(**{f"valves__{name}": take for name in names})
+    path = file(valves.port, command={"outcomes": []}, time_to_live=120)
+    process = adapter(path)
+    for name in names:
+        await valves.tell(name=name, flow=1, at="2026-11-20T10:00:00Z")
+    entities = [f"urn:ngsi-ld:DeviceMeasurement:chalons-{name}" for name in names]
+    await asyncio.gather(*map(application.exists, entities))
+
+    for number, entity in enumerate(entities):
+        await application.command(entity, "setValue", number)
+        if number % 6 == 5:
+            await asyncio.sleep(chance.uniform(0, 0.3))
+            process.kill()
+            process = adapter(path)
+
+    ended = await asyncio.gather(*(application.ends(entity, "setValue") for entity in entities))
+    told = {status["commandId"]["value"]: status["value"] for status in ended}
+    assert len(told) == len(names)
+    assert set(told.values()) <= {"OK", "UNKNOWN"}
+    assert len(valves.sent) == len(set(valves.sent))
+    assert {command for command, state in told.items() if state == "OK"} <= set(valves.sent)

@@ -8,7 +8,7 @@ import pytest
 from adapters.errors import MappingError
 from adapters.sparkplug.commands import encode
 from adapters.sparkplug.payload import parse, signed
-from tests.adapters.peer import free_port
+from tests.adapters.peer import free_port, until
 from tests.adapters.profiles import FOLDER
 from tests.adapters.test_buildings import STATES
 from tests.adapters.test_chirpstack import DEVICE as LORA_DEVICE
@@ -187,3 +187,20 @@ async def test_fiware_iot(commanded, mosquitto, application, protocol, measure, 
     await mosquitto.publish((f"/{protocol}/k1/robot-1/cmdexe", result))
     done = await application.becomes(robot, "ping", "OK")
     assert str(done["ping_info"]["value"]) == "1234567890"
+
+
+async def test_an_mqtt_broker_that_is_away_is_waited_for(commanded, mosquitto, application, log):
+    await commanded("chirpstack")
+    application_id, device = SOIL["deviceInfo"]["applicationId"], SOIL["deviceInfo"]["devEui"]
+    await mosquitto.publish((f"application/{application_id}/device/{device}/event/up", SOIL))
+    await application.exists(LORA_DEVICE)
+    await mosquitto.stop()
+
+    await application.command(LORA_DEVICE, "downlink", "qg==")
+    await application.becomes(LORA_DEVICE, "downlink", "PENDING")
+    await until(lambda: "the connection was lost" in log())
+    await mosquitto.start()
+    await mosquitto.listen("application/+/device/+/command/down")
+
+    await application.becomes(LORA_DEVICE, "downlink", "DELIVERED", 40)
+    assert len(mosquitto.messages) <= 1  # once, or before the equipment was back
