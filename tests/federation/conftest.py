@@ -15,7 +15,7 @@ _NUMBERS = itertools.count(1)
 class Source(Client):
     """A tenant of the broker that others register; it calls itself `alias`."""
 
-    alias = ""
+    alias: str = ""
 
 
 @pytest.fixture
