@@ -29,7 +29,7 @@ HEADER = b"ngsild-entitymap"
 
 _FEWEST = 20
 _NOBODY = "urn:ngsi-ld:null"
-_COUNTED = 1000
+_COUNTED = 5000
 _SELECTING = (
     *("entities", "type", "idPattern", "attrs", "q", "expandValues", "jsonKeys", "scopeQ", "csf"),
     *("georel", "geometry", "coordinates", "geoproperty"),

@@ -27,7 +27,7 @@ from ngsi_ld.query.query import Query
 from ngsi_ld.representation import View, shown_attributes
 from ngsi_ld.snapshot import QUERIES, TEMPORAL_QUERIES
 
-_PAGE = 500
+_PAGE = 1000
 _MOST_INSTANCES = 200_000
 """Of one attribute of one entity that a snapshot takes: they are in memory at a time."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace as with_
 from typing import Any
 
 from pymongo import AsyncMongoClient, IndexModel, ReplaceOne
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from broker.store import documents
 from broker.store.indexes import Indexes
@@ -21,6 +21,7 @@ _COPIED_TOO = "history"
 """What the names of the collections of a history begin with."""
 
 _OF_THE_INDEX = ("key", "v", "2dsphereIndexVersion")
+_DUPLICATE_KEY = 11000
 _NAMESPACE_NOT_FOUND = 26
 
 
@@ -42,14 +43,25 @@ class Staging:
 
     async def add(self, entities: Sequence[Entity]) -> None:
         """Adds entities; of one that is there already the attributes are united, the later ones winning."""
+        new = [with_(one, version=max(1, one.version)) for one in entities]
+        for one in new:
+            self._geo.update(documents.geo_properties(None, one))
+        try:
+            await self._database[_STAGED].insert_many([documents.document(one) for one in new], ordered=False)
+        except BulkWriteError as error:
+            errors = error.details["writeErrors"]
+            if any(one["code"] != _DUPLICATE_KEY for one in errors):
+                raise
+            await self._unite([new[one["index"]] for one in errors])
+
+    async def _unite(self, entities: Sequence[Entity]) -> None:
         staged = self._database[_STAGED]
         found = await staged.find({"_id": {"$in": [one.id for one in entities]}}).to_list()
         there = {one["_id"]: documents.entity(one) for one in found}
         for one in entities:
-            there[one.id] = united(there[one.id], one) if one.id in there else with_(one, version=max(1, one.version))
-            self._geo.update(documents.geo_properties(None, one))
+            there[one.id] = united(there[one.id], one)
         await staged.bulk_write(
-            [ReplaceOne({"_id": one.id}, documents.document(one), upsert=True) for one in there.values()], ordered=False
+            [ReplaceOne({"_id": one.id}, documents.document(one)) for one in there.values()], ordered=False
         )
 
     async def size(self) -> int:
