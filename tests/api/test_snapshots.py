@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import orjson
 import pytest
+from pymongo import AsyncMongoClient
 
+from broker.embedded import EmbeddedMongo
 from tests.api.conftest import Client
 from tests.conftest import Broker
 from tests.notifications.notifying import Receiver, serving
@@ -496,3 +498,34 @@ async def test_a_preparation_that_was_killed_is_taken_up_again(tmp_path):
             assert (await api.get(path)).status == 404
     finally:
         await one.stop()
+
+
+async def test_another_process_takes_over_and_deletion_leaves_no_data(tmp_path):
+    for name in ("mongo", "first", "second"):
+        (tmp_path / name).mkdir()
+    async with EmbeddedMongo(tmp_path / "mongo", cache_gb=0.25) as uri, AsyncMongoClient(uri) as mongo:
+        first, second = [Broker(tmp_path / name, options=("--mongo-uri", uri)) for name in ("first", "second")]
+        await first.start()
+        await second.start()
+        try:
+            async with aiohttp.ClientSession(skip_auto_headers=["Content-Type", "Accept"]) as session:
+                here, there = [Client(session, f"{one.url}/ngsi-ld/v1", "") for one in (first, second)]
+                for start in range(0, 4000, 1000):
+                    await here.post("/entityOperations/create", [streetlight(n) for n in range(start, start + 1000)])
+                made = await here.post("/snapshots", {"type": "Snapshot", "snapshotQueries": [STREETLIGHTS]})
+                path = made.headers["Location"].removeprefix("/ngsi-ld/v1")
+                assert (await there.get(path)).json["snapshotStatus"] == "preparing"
+
+                await first.kill()
+                shown = await ready(there, path, 40.0)
+
+                assert shown["snapshotStatus"] == "success"
+                counted = await there.get("/entities", headers=scoped(shown["id"]), count="true", limit="0")
+                assert counted.headers["NGSILD-Results-Count"] == "4000"
+                (database,) = [name for name in await mongo.list_database_names() if "@" in name]
+                assert set(await mongo[database].list_collection_names()) >= {"entities", "historyLog"}
+                assert (await there.delete(path)).status == 204
+                assert not [name for name in await mongo.list_database_names() if "@" in name]
+        finally:
+            await second.stop()
+            await first.stop()
