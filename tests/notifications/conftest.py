@@ -1,10 +1,10 @@
 """A broker without its API on the session's MongoDB, and a subscriber."""
 
 import pytest
-from notifying import Receiver, running, serving
 from pymongo import AsyncMongoClient
 
 from broker.store.tenants import tenant_of
+from tests.notifications.notifying import Receiver, running, serving
 
 
 @pytest.fixture

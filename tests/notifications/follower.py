@@ -3,8 +3,9 @@
 import asyncio
 import sys
 
-from notifying import QUICK, running
 from pymongo import AsyncMongoClient
+
+from tests.notifications.notifying import QUICK, running
 
 
 async def follow(uri):

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from notifying import QUICK, Receiver, running
 
 from broker.notifications.commands import backlog, drop, replay
+from tests.notifications.notifying import QUICK, Receiver, running
 
 SIMPLE = {"format": "simplified"}
 

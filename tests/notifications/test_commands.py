@@ -7,7 +7,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from notifying import QUICK, running
+
+from tests.notifications.notifying import QUICK, running
 
 
 async def beffroi(program, *words):

@@ -5,7 +5,8 @@ import socket
 from dataclasses import replace
 
 import pytest
-from notifying import QUICK, Receiver, running, serving
+
+from tests.notifications.notifying import QUICK, Receiver, running, serving
 
 
 async def test_a_change_is_notified(broker, receiver):

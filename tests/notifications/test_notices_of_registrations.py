@@ -6,11 +6,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from notifying import Receiver, eventually, running, serving
-
 from broker.clock import now
 from broker.store.tenants import database_name
 from ngsi_ld.context import CORE
+from tests.notifications.notifying import Receiver, eventually, running, serving
 
 FOLLOWER = str(Path(__file__).with_name("follower.py"))
 

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from notifying import Receiver, eventually, running, serving
 
 from broker.changelog.changes import EntityChange
 from broker.changelog.log import ChangeLog
 from broker.changelog.position import Lease, LeaseLost
 from broker.store.tenants import database_name
+from tests.notifications.notifying import Receiver, eventually, running, serving
 
 FOLLOWER = str(Path(__file__).with_name("follower.py"))
 SIMPLE = {"format": "simplified"}

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from notifying import running
+from tests.notifications.notifying import running
 
 SIMPLE = {"format": "simplified"}
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from notifying import running
+from tests.notifications.notifying import running
 
 SIMPLE = {"format": "simplified"}
 

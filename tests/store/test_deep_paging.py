@@ -5,12 +5,12 @@ import contextlib
 import itertools
 
 import pytest
-from lights import creating, deleting, entity, putting
 
 from broker.store import documents
 from broker.store.store import Position
 from broker.store.tenants import ENTITIES, database_name
 from ngsi_ld.query import ANY
+from tests.store.lights import creating, deleting, entity, putting
 
 NOW = "2026-11-24T00:00:00.000Z"
 MANY = 55_000

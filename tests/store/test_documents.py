@@ -4,12 +4,12 @@ import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lights import TIME, creating, value
-from lights import entity as light
 
 from broker.store.documents import changes, document, entity
 from ngsi_ld.entity import Entity
 from ngsi_ld.errors import NgsiLdError
+from tests.store.lights import TIME, creating, value
+from tests.store.lights import entity as light
 
 STAMPS = {"createdAt": TIME, "modifiedAt": TIME}
 BOW_TIE = {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}

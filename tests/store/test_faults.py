@@ -7,13 +7,13 @@ import signal
 import time
 
 import pytest
-from lights import creating, deleting, entity, putting, value
 from pymongo import AsyncMongoClient
 
 from broker.embedded import EmbeddedMongo
 from broker.store.mongo import MongoStore, StoreLimits
 from broker.store.store import StoreUnavailable
 from ngsi_ld.errors import NgsiLdError
+from tests.store.lights import creating, deleting, entity, putting, value
 
 
 @pytest.fixture

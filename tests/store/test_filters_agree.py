@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from generated_entities import NAMES, NOW, dates, entities, geometries, numbers, texts, times, uris
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
@@ -25,6 +24,7 @@ from ngsi_ld.query import (
 )
 from ngsi_ld.query.temporal import parse_instant
 from ngsi_ld.sphere import shape_of
+from tests.store.generated_entities import NAMES, NOW, dates, entities, geometries, numbers, texts, times, uris
 
 paths = st.sampled_from(
     [

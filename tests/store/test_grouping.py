@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from lights import creating, deleting, entity, putting, value
 
 from broker.store.grouping import Groups
 from ngsi_ld.errors import ErrorType, NgsiLdError
+from tests.store.lights import creating, deleting, entity, putting, value
 
 
 def lights(number: int) -> list[str]:

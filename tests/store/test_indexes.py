@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from lights import TIME, creating, entity, putting, value
-
 from broker.store.documents import document
 from broker.store.indexes import Indexes, geo_path, value_path
 from broker.store.mongo import MongoStore, StoreLimits
 from ngsi_ld.context import CORE
 from ngsi_ld.query import Query, parse_geo_query, parse_q
+from tests.store.lights import TIME, creating, entity, putting, value
 
 NOW = "2026-11-24T00:00:00.000Z"
 PLACE = "https://example.org/place"

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from lights import creating, entity, putting, value
 
 from ngsi_ld.errors import ErrorType, NgsiLdError
+from tests.store.lights import creating, entity, putting, value
 
 MEGABYTE = 1024 * 1024
 

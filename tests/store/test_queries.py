@@ -5,7 +5,6 @@ import random
 from dataclasses import replace
 
 import pytest
-from lights import TYPE, creating, deleting, entity, putting
 
 from broker.store import documents, queries
 from broker.store.filters import mongo_filter
@@ -18,6 +17,7 @@ from ngsi_ld.query import ANY, EntitySelector, Query, parse_geo_query, parse_ord
 from ngsi_ld.query.paths import LinkedPath, Path
 from ngsi_ld.query.q import Order
 from ngsi_ld.query.type_selection import TypeSelection
+from tests.store.lights import TYPE, creating, deleting, entity, putting
 
 NOW = "2026-11-24T00:00:00.000Z"
 LOCATION = "https://uri.etsi.org/ngsi-ld/location"

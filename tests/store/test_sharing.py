@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from lights import TIME, creating, entity
 
 from broker.store.sharing import Shared
 from ngsi_ld.context import CORE
 from ngsi_ld.query import Query, parse_geo_query, parse_order_by, parse_q
+from tests.store.lights import TIME, creating, entity
 
 
 async def test_calls_that_come_together_share_an_answer_and_later_ones_get_a_new_one():

@@ -1,7 +1,6 @@
 """One ordering, one order: the stages that MongoDB runs and the sort in memory agree (GS CIM 009 v1.9.1, 4.23)."""
 
 import pytest
-from generated_entities import NAMES, NOW, entities
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
@@ -12,6 +11,7 @@ from ngsi_ld.entity import Entity
 from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.query import parse_order_by
 from ngsi_ld.query.sorting import sort_key
+from tests.store.generated_entities import NAMES, NOW, entities
 
 terms = st.tuples(
     st.sampled_from(

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from lights import creating, entity, putting
 
 from broker.store.mongo import MongoStore
 from broker.store.tenants import database_name, tenant_of
 from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.query.query import ANY
+from tests.store.lights import creating, entity, putting
 
 NOW = "2026-11-23T17:05:00.000Z"
 
