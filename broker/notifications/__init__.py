@@ -2,8 +2,10 @@
 
 notifier.py      the consumer of the change log: matches, renders, journals, hands to the outboxes
 registry.py      the subscriptions in memory, found by type, id and attribute
-loading.py       the subscriptions as they were at a position of the log
+loading.py       subscriptions and registrations as they were at a position of the log
 matching.py      whether a change concerns a subscription
+registrations.py subscriptions to context source registrations: whom a change of one concerns, what it is told
+naming.py        the @contexts that notifications are written with
 data.py          what a notification shows of entities
 periodic.py      subscriptions with timeInterval
 journal.py       what is to be sent, in MongoDB, before anyone tries to send it; the dead letters

@@ -5,7 +5,6 @@ journal, in one write for many; then to the outboxes. It returns from a batch wh
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from broker.notifications.forwarded import FORWARDED
 from broker.notifications.journal import Entry, Journal, entry_key
 from broker.notifications.loading import documents_at
 from broker.notifications.matching import selected, triggered
+from broker.notifications.naming import Naming
 from broker.notifications.outbox import Policy
 from broker.notifications.periodic import Periodic
 from broker.notifications.post_office import PostOffice
@@ -44,7 +44,6 @@ from broker.snapshots.directory import Directory
 from broker.snapshots.records import Records
 from broker.store.store import Store
 from ngsi_ld.changes import attribute_changes
-from ngsi_ld.context import CORE
 from ngsi_ld.datetimes import format_date_time
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.expiry import alive
@@ -57,8 +56,6 @@ _JOURNALED_TOGETHER = 1000
 _LARGEST = 15_000_000
 """Bytes of a notification: MongoDB stores documents of up to 16 MB."""
 
-_REPLAYED_TOGETHER = 500
-_REPLAY_SECONDS = 0.05
 _ORDERS_PER_TERM = 1 << 40
 
 
@@ -86,7 +83,7 @@ class Notifier:
         policy, endpoints = policy or Policy(), endpoints or EndpointPolicy()
         self._client = client
         self._store = store
-        self._contexts = contexts
+        self._naming = Naming(contexts)
         self._registry = Registry()
         self._journal = Journal(client)
         self._events = Events(client, keeping or Keeping())
@@ -101,11 +98,8 @@ class Notifier:
         self._notice_period = Periodic(
             self._notice_pages, self._send, self._next_order, _notice_key, TriggerReason.NEWLY_MATCHING.value
         )
-        self._policy = policy
         self._lease: Lease | None = None
-        self._replays: set[asyncio.Task[None]] = set()
         self._order = 0
-        self._refreshing: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     @property
     def backlog(self) -> int:
@@ -126,7 +120,7 @@ class Notifier:
             self._register(tenant, document)
         for (tenant, _), document in (await self._notices.begin(self._client, position)).items():
             self._register_notices(tenant, document)
-        await asyncio.gather(*[self._refresh(one) for one in (*self._registry, *self._notices)])
+        await asyncio.gather(*[self._naming.refresh(one) for one in (*self._registry, *self._notices)])
         await self._journal.begin(lease)
         await self._events.begin()
         self._deliveries.begin()
@@ -145,8 +139,7 @@ class Notifier:
         await self._events.end()
         if self._lease is not None:
             await self._journal.end(self._lease)
-        for task in (*self._refreshing.values(), *self._replays):
-            task.cancel()
+        self._naming.end()
 
     async def close(self) -> None:
         """Closes the connections to endpoints, when nothing is to be sent any more."""
@@ -192,7 +185,7 @@ class Notifier:
         if isinstance(change, DocumentChange) and change.collection == FORWARDED:
             return self._forwarded(change)
         if isinstance(change, DocumentChange) and change.collection == REGISTRATIONS:
-            notices = self._notices.of_change(change, clock(), self._names)
+            notices = self._notices.of_change(change, clock(), self._naming.of)
             return [self._notice(notice, change.cluster_time) for notice in notices]
         return None
 
@@ -230,7 +223,7 @@ class Notifier:
                     continue
                 data = rendered.get(one.shape)
                 if data is None:
-                    data = await of_change(one, before, change.after, changes, self._names(one), at, self._store)
+                    data = await of_change(one, before, change.after, changes, self._naming.of(one), at, self._store)
                     rendered[one.shape] = data
             except (NgsiLdError, ValueError, TypeError, KeyError):
                 # One change that one subscription cannot cope with must not stop the log for all others.
@@ -246,34 +239,36 @@ class Notifier:
         return self._order
 
     def _entry(self, one: Registered, about: str, cluster_time: Timestamp, data: bytes, now: datetime) -> Entry:
-        subscription = one.subscription
-        return Entry(
-            entry_key(one.tenant, subscription.id, about, cluster_time),
-            self._next_order(),
-            one.tenant,
-            subscription.id,
-            about,
-            cluster_time,
-            now,
-            subscription.endpoint.accept,
-            subscription.context,
-            data,
-        )
+        return self._entry_for(one, _key(one), about, cluster_time, data, now)
 
     def _notice(self, notice: Notice, cluster_time: Timestamp) -> Entry:
-        one, key = notice.one, _notice_key(notice.one)
+        one, reason = notice.one, notice.reason.value
+        return self._entry_for(
+            one, _notice_key(one), notice.about, cluster_time, notice.data, datetime.now(UTC), reason
+        )
+
+    def _entry_for(
+        self,
+        one: Registered,
+        key: str,
+        about: str,
+        cluster_time: Timestamp,
+        data: bytes,
+        now: datetime,
+        reason: str = "",
+    ) -> Entry:
         return Entry(
-            entry_key(one.tenant, key, notice.about, cluster_time),
+            entry_key(one.tenant, key, about, cluster_time),
             self._next_order(),
             one.tenant,
             key,
-            notice.about,
+            about,
             cluster_time,
-            datetime.now(UTC),
+            now,
             one.subscription.endpoint.accept,
             one.subscription.context,
-            notice.data,
-            notice.reason.value,
+            data,
+            reason,
         )
 
     async def _obey(self, command: Document) -> None:
@@ -285,21 +280,7 @@ class Notifier:
         elif command["command"] == DROP:
             await self._post_office.drop(tenant, subscription_id)
         elif command["command"] == REPLAY:
-            task = asyncio.create_task(self._replay(tenant, subscription_id), name=f"replay {subscription_id}")
-            self._replays.add(task)
-            task.add_done_callback(self._replays.discard)
-
-    async def _replay(self, tenant: str, subscription_id: str) -> None:
-        """Sends dead letters again, a few at a time, or those that wait would be too many and be given up."""
-        most = max(1, min(_REPLAYED_TOGETHER, self._policy.max_backlog // 2))
-        while True:
-            while self._post_office.waiting(tenant, subscription_id) >= most:  # noqa: ASYNC110 - nothing signals it
-                await asyncio.sleep(_REPLAY_SECONDS)
-            revived = await self._journal.revive(tenant, subscription_id, self._next_order, most)
-            if not revived:
-                break
-            for entry in revived:
-                self._post_office.push(entry)
+            self._post_office.replay(tenant, subscription_id, self._next_order)
 
     async def _document_changed(self, change: DocumentChange) -> list[Entry]:
         """Takes account of it; gives what is to be told because of it."""
@@ -317,9 +298,8 @@ class Notifier:
         else:
             await self._directory.learn(change.tenant)
             one = self._register(change.tenant, change.after)
-            if one is not None and self._contexts.known(*self._context(one)) is None:
-                await self._refresh(one)
             if one is not None:
+                await self._naming.ensure(one)
                 self._periodic.put(one)
             self._post_office.changed(change.tenant, change.id)
 
@@ -332,11 +312,10 @@ class Notifier:
         one = self._register_notices(change.tenant, change.after)
         if one is None:
             return []
-        if self._contexts.known(*self._context(one)) is None:
-            await self._refresh(one)
+        await self._naming.ensure(one)
         self._notice_period.put(one)
         self._post_office.changed(change.tenant, key)
-        notices = self._notices.of_all(one, clock(), self._names)
+        notices = self._notices.of_all(one, clock(), self._naming.of)
         return [self._notice(notice, change.cluster_time) for notice in notices]
 
     async def _forget_notices(self, tenant: str, subscription_id: str) -> None:
@@ -357,24 +336,20 @@ class Notifier:
                     await self._forget_notices(one.tenant, one.subscription.id)
 
     async def _pages(self, one: Registered, at: str) -> AsyncIterator[bytes]:
-        async for page in pages(one, self._names(one), at, self._store):
+        async for page in pages(one, self._naming.of(one), at, self._store):
             yield page
 
     async def _notice_pages(self, one: Registered, at: str) -> AsyncIterator[bytes]:
-        for notice in self._notices.of_all(one, at, self._names):
+        for notice in self._notices.of_all(one, at, self._naming.of):
             yield notice.data
 
     def _register_notices(self, tenant: str, document: Document) -> Registered | None:
-        try:
-            subscription = subscription_of(document)
-        except (NgsiLdError, KeyError, TypeError, ValueError):
-            logger.exception("subscription %s of tenant %r cannot be read and is not served", document["_id"], tenant)
+        one = self._read(tenant, document)
+        if one is None:
             self._notices.unsubscribe(tenant, document["_id"])
             self._notice_period.remove(tenant, document["_id"])
-            return None
-        names = self._contexts.known(tenant, subscription.context) or CORE
-        one = registered(tenant, subscription, document["createdAt"], names)
-        self._notices.subscribe(one)
+        else:
+            self._notices.subscribe(one)
         return one
 
     async def _forget(self, tenant: str, subscription_id: str) -> None:
@@ -384,18 +359,24 @@ class Notifier:
         await self._events.forget(tenant, subscription_id)
 
     def _register(self, tenant: str, document: Document) -> Registered | None:
+        one = self._read(tenant, document)
+        if one is None:
+            self._registry.remove(tenant, document["_id"])
+            self._periodic.remove(tenant, document["_id"])
+        else:
+            self._registry.put(one)
+            followed = one.subscription.endpoint.uri.startswith(EVENTS_SCHEME)
+            self._events.always(tenant, one.subscription.id, wanted=followed)
+        return one
+
+    def _read(self, tenant: str, document: Document) -> Registered | None:
         try:
             subscription = subscription_of(document)
         except (NgsiLdError, KeyError, TypeError, ValueError):
             logger.exception("subscription %s of tenant %r cannot be read and is not served", document["_id"], tenant)
-            self._registry.remove(tenant, document["_id"])
-            self._periodic.remove(tenant, document["_id"])
             return None
-        names = self._contexts.known(tenant, subscription.context) or CORE
-        one = registered(tenant, subscription, document["createdAt"], names)
-        self._registry.put(one)
-        self._events.always(tenant, subscription.id, wanted=subscription.endpoint.uri.startswith(EVENTS_SCHEME))
-        return one
+        names = self._naming.known(tenant, subscription.context)
+        return registered(tenant, subscription, document["createdAt"], names)
 
     def _subscription(self, tenant: str, key: str) -> Subscription | None:
         """The subscription, of either kind, that the journal calls so."""
@@ -405,30 +386,6 @@ class Notifier:
         else:
             one = self._registry.get(tenant, key)
         return one.subscription if one is not None else None
-
-    def _names(self, one: Registered) -> Any:
-        """Its @context; the last one known while a newer one is being had, so that nothing waits for it."""
-        known = self._contexts.known(one.tenant, one.subscription.context)
-        if known is not None:
-            one.names = known
-        else:
-            key = self._context(one)
-            if key not in self._refreshing:
-                task = self._refreshing[key] = asyncio.create_task(self._refresh(one), name=f"@context {key[1]}")
-                task.add_done_callback(lambda _task: self._refreshing.pop(key, None))
-        return one.names
-
-    @staticmethod
-    def _context(one: Registered) -> tuple[str, str]:
-        return one.tenant, one.subscription.context
-
-    async def _refresh(self, one: Registered) -> None:
-        """Gets its @context. Until that is there names go out as IRIs, which is JSON-LD that loses nothing."""
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                one.names = await self._contexts.resolve(one.tenant, one.subscription.context)
-            except NgsiLdError as error:
-                logger.warning("the @context of %s cannot be had: %s", one.subscription.id, error.detail)
 
 
 def _key(one: Registered) -> str:

@@ -13,6 +13,8 @@ from broker.snapshots.directory import Place
 from ngsi_ld.subscription import Subscription
 
 _GRACE_SECONDS = 1.0
+_REPLAYED_TOGETHER = 500
+_REPLAY_SECONDS = 0.05
 
 Key = tuple[str, str]
 """Tenant and subscription id."""
@@ -43,6 +45,7 @@ class PostOffice:
         self._lease: Lease | None = None
         self._outboxes: dict[Key, Outbox] = {}
         self._limits: dict[str, asyncio.Semaphore] = {}
+        self._replays: set[asyncio.Task[None]] = set()
 
     @property
     def backlog(self) -> int:
@@ -65,6 +68,8 @@ class PostOffice:
 
     async def end(self) -> None:
         """Stops sending."""
+        for task in self._replays:
+            task.cancel()
         outboxes, self._outboxes = self._outboxes, {}
         await asyncio.gather(*[outbox.stop(_GRACE_SECONDS) for outbox in outboxes.values()])
         self._limits.clear()
@@ -91,6 +96,24 @@ class PostOffice:
         if (outbox := self._outboxes.pop((tenant, subscription_id), None)) is not None:
             await outbox.stop()
         await self._journal.forget(tenant, subscription_id, dead=False)
+
+    def replay(self, tenant: str, subscription_id: str, order: Callable[[], int]) -> None:
+        """Sends the dead letters of a subscription again, after what waits; `order` gives the next order."""
+        task = asyncio.create_task(self._replay(tenant, subscription_id, order), name=f"replay {subscription_id}")
+        self._replays.add(task)
+        task.add_done_callback(self._replays.discard)
+
+    async def _replay(self, tenant: str, subscription_id: str, order: Callable[[], int]) -> None:
+        """A few at a time, or those that wait would be too many and be given up."""
+        most = max(1, min(_REPLAYED_TOGETHER, self._policy.max_backlog // 2))
+        while True:
+            while self.waiting(tenant, subscription_id) >= most:  # noqa: ASYNC110 - nothing signals it
+                await asyncio.sleep(_REPLAY_SECONDS)
+            revived = await self._journal.revive(tenant, subscription_id, order, most)
+            if not revived:
+                break
+            for entry in revived:
+                self.push(entry)
 
     async def deliver(self, notification: Message) -> Outcome:
         """Sends a message as the scheme of its endpoint says, not too many at a time to one host."""
