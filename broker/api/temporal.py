@@ -12,6 +12,7 @@ from broker.api.media import JSON_LD
 from broker.api.query import MAP_PARAMETERS, ORDERING_PARAMETERS, PAGING_PARAMETERS, SELECTION_PARAMETERS
 from broker.api.request import HttpError, Request
 from broker.api.response import Header, Response, created, dump, multi_status, no_content
+from broker.api.temporal_across import Across, Shown
 from broker.api.temporal_query import (
     TEMPORAL_OPTIONS,
     TEMPORAL_VIEW_PARAMETERS,
@@ -47,7 +48,9 @@ from ngsi_ld.temporal.representation import (
 )
 
 _LOCAL = frozenset({"local"})
-SELECTION = (SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS | MAP_PARAMETERS) - {"cursor"}
+SELECTION = (SELECTION_PARAMETERS | PAGING_PARAMETERS | ORDERING_PARAMETERS | MAP_PARAMETERS | {"splitEntities"}) - {
+    "cursor"
+}
 """What selects the evolutions of a page."""
 
 
@@ -180,6 +183,12 @@ async def _retrieve(request: Request) -> Response:
     history, context = history_of(request), await request.context()
     reading = reading_of(request, request.parameters, context, of_one=True)
     mapped: list[Header] = []
+    if request.distributed and not wants_map(request, request.parameters):
+        across = Across(request, context, reading, history)
+        matches = across.of_entity(entity_id)
+        if matches:
+            told = await across.retrieve(entity_id, matches)
+            return await _told(request, context, reading, told)
     if wants_map(request, request.parameters):
         entity, header = await mapped_evolution(request, context, lambda: history.entity(request.tenant, entity_id))
         mapped.append(header)
@@ -216,6 +225,15 @@ async def _page(
     history, ask = history_of(request), reading.ask
     limit, offset = page_bounds(request)
     await history.begin(request.tenant)
+    if request.distributed and not wants_map(request, parameters):
+        across = Across(request, context, reading, history, split=parameters.get("splitEntities"))
+        matches = across.of_query()
+        if matches:
+            counted = bool(request.parameters.get("count"))
+            told, more, number = await across.page(matches, limit=limit, offset=offset, counted=counted)
+            counts = [(b"ngsild-results-count", str(number).encode())] if counted else []
+            links = page_links(request, limit, offset, {"offset": offset + limit} if more else None)
+            return await _told(request, context, reading, told, [*counts, *links])
     mapped = None
     if wants_map(request, parameters):
         mapped = await mapped_evolutions(request, context, parameters, history, ask)
@@ -234,6 +252,24 @@ async def _page(
         headers.append((b"ngsild-results-count", str(number).encode()))
     headers += page_links(request, limit, offset, {"offset": offset + limit} if len(found) > limit else None)
     shown = [one for one in shown if one]
+    if request.accept == JSON_LD:
+        shown = [with_context(one, request, context) for one in shown]
+    return Response(status, dump(shown), headers)
+
+
+async def _told(
+    request: Request, context: Context, reading: TemporalReading, told: Shown, others: list[Header] | None = None
+) -> Response:
+    """The answer with evolutions of several brokers: one, or a page where there are `others`, its headers."""
+    headers = [*await request.answer_headers(context), *(others or ())]
+    if told.cut is not None:
+        headers.append((b"content-range", _content_range(reading.ask, told.cut).encode()))
+    status = 200 if told.cut is None else 206
+    if others is None:
+        if not told.evolutions[0]:
+            raise not_found("pick and omit leave nothing of the history")
+        return Response(status, dump(with_context(told.evolutions[0], request, context)), headers)
+    shown = [one for one in told.evolutions if one]
     if request.accept == JSON_LD:
         shown = [with_context(one, request, context) for one in shown]
     return Response(status, dump(shown), headers)

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from broker.api.link import context_link
 from broker.federation import asking
 from broker.federation.consulting import INVALID, NO_RESPONSE, Consultation
+from broker.federation.forwarding import Parameters
 from broker.federation.remote import Answer
 from broker.store.store import Position, Store
 from ngsi_ld.entity import Entity
@@ -146,13 +147,18 @@ class SourceStream(Stream):
             self._read = self.position
             self._last = ""
 
+    def _request(
+        self, names: Names, *, paging: Parameters = (), ordered: bool = False, ids_only: bool = False
+    ) -> asking.Asked:
+        return asking.query(
+            self._match, self._part, self._conditions, names, paging=paging, ordered=ordered, ids_only=ids_only
+        )
+
     async def _page(self, names: Names, size: int, *, ids_only: bool) -> None:
         paging = [("limit", str(size))]
         if self._read:
             paging.append(("offset", str(self._read)))
-        asked = asking.query(
-            self._match, self._part, self._conditions, names, paging=paging, ordered=True, ids_only=ids_only
-        )
+        asked = self._request(names, paging=paging, ordered=True, ids_only=ids_only)
         answer = await self._consultation.ask(
             self._match.registration, asked.method, asked.path, asked.parameters, asked.body, refusals=_UNORDERED
         )
@@ -172,7 +178,7 @@ class SourceStream(Stream):
 
     async def _all(self, names: Names) -> None:
         """Every page, by the links from each to the next; the query of a link is what is taken of it."""
-        asked = asking.query(self._match, self._part, self._conditions, names)
+        asked = self._request(names)
         registration, parameters = self._match.registration, list(asked.parameters)
         found: list[Item] = []
         self.ended = True

@@ -23,12 +23,12 @@ def expand_received(body: Any, names: Names) -> Entity:
     entity = expand_entity(body, names, "")
     for name, value in body.items():
         if name not in ENTITY_MEMBERS:
-            _keep_times(entity.attributes[attribute_iri(name, names)], value, names)
+            keep_times(entity.attributes[attribute_iri(name, names)], value, names)
     created_at, modified_at = (_time(body, name) for name in _TIMES)
     return replace(entity, created_at=created_at, modified_at=modified_at)
 
 
-def _keep_times(instances: Any, sent: Any, names: Names) -> None:
+def keep_times(instances: Any, sent: Any, names: Names) -> None:
     """Puts the times of what was sent into the instances made of it, which nobody else has yet."""
     if type(sent) is not list or len(sent) != len(instances):
         sent = [sent]
@@ -41,7 +41,7 @@ def _keep_times(instances: Any, sent: Any, names: Names) -> None:
         if "subs" in instance:
             for name, value in one.items():
                 if name not in MEMBERS and name not in _NO_SUBS:
-                    _keep_times(instance["subs"].get(attribute_iri(name, names), ()), value, names)
+                    keep_times(instance["subs"].get(attribute_iri(name, names), ()), value, names)
 
 
 def _time(body: dict[str, Any], name: str) -> str:

@@ -13,9 +13,10 @@ from ngsi_ld.expansion.instance import attribute_iri, is_deletion
 from ngsi_ld.names import Names
 from ngsi_ld.scopes import checked_scopes
 
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     {"id", "@id", "type", "@type", "expiresAt", "@context", "createdAt", "modifiedAt", "deletedAt", "scope"}
 )
+"""What an evolution has that is no attribute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def expand_entity_temporal(body: Any, names: Names, now: str) -> EntityTemporal:
     """The body of Create or Update Temporal Evolution (5.6.11); raises as `expand_entity` does."""
     checked_object(body)
     entity: Entity = expand_entity(
-        {name: value for name, value in body.items() if name in _MEMBERS - {"scope"}}, names, now
+        {name: value for name, value in body.items() if name in MEMBERS - {"scope"}}, names, now
     )
     return EntityTemporal(entity.id, entity.types, _attributes(body, names, now), _scope(body))
 
@@ -48,7 +49,7 @@ def expand_entity_temporal(body: Any, names: Names, now: str) -> EntityTemporal:
 def expand_temporal_fragment(body: Any, entity_id: str, names: Names, now: str) -> EntityTemporal:
     """The body of Add Attributes to Temporal Evolution (5.6.12), whose id and type may be left out."""
     checked_object(body)
-    members = {name: value for name, value in body.items() if name in _MEMBERS - {"scope"}}
+    members = {name: value for name, value in body.items() if name in MEMBERS - {"scope"}}
     fragment = expand_fragment(members, names, now, Fill.WHOLE)
     return EntityTemporal(entity_id, fragment.types, _attributes(body, names, now), _scope(body))
 
@@ -69,7 +70,7 @@ def expand_temporal_instance(name: str, value: Any, names: Names, now: str) -> I
 def _attributes(body: dict[str, Any], names: Names, now: str) -> Attributes:
     attributes: Attributes = {}
     for name, value in body.items():
-        if name in _MEMBERS:
+        if name in MEMBERS:
             continue
         iri = attribute_iri(name, names)
         if iri in attributes:
