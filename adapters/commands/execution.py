@@ -97,7 +97,7 @@ class Commands:
         )
         self._intake = Intake(templates, self._ledger, audit, options.most, self._changed)
         token = token_of(options, state)
-        self._receiver = Receiver(options, token, self._intake.take, lambda: self._intake.full)
+        self._receiver = Receiver(options, token, self._notified, lambda: self._intake.full)
         self._subscriber = Subscriber(definition.name, definition.broker, options, token, templates, self._intake.take)
 
     def noticed(self, record: Any) -> None:
@@ -139,6 +139,12 @@ class Commands:
     def close(self) -> None:
         """Closes the ledger."""
         self._ledger.close()
+
+    async def _notified(self, entities: list[Any]) -> None:
+        if self._intake.dated(entities):
+            await self._intake.take(entities)
+        else:
+            self._subscriber.wake()
 
     def _changed(self, state: str) -> None:
         """A command came into a state."""

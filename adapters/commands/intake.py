@@ -1,9 +1,10 @@
 """Entities that the broker shows, in notifications or in answers, into commands that are taken: each once."""
 
+import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,27 +50,41 @@ class Intake:
         self._audit = audit
         self._most = most
         self._changed = changed
+        self._lock = asyncio.Lock()
 
     @property
     def full(self) -> bool:
         """Whether as many commands wait as may."""
         return self._ledger.pending >= self._most
 
-    async def take(self, entities: Iterable[Any], now: str = "") -> None:
-        """The commands in entities (normalized, with system attributes where the broker shows them). `now`: when the
-        broker said so, of commands that say no time themselves."""
+    async def take(self, entities: Iterable[Any]) -> None:
+        """The commands in entities (normalized, with system attributes)."""
+        async with self._lock:
+            for template, entity, attribute in self._commands_in(entities):
+                try:
+                    await self._take(template, entity, attribute)
+                except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                    # what one entity has in it must not keep the others from being commanded
+                    _log.exception("%s of %s: a command that cannot be read", template.name, entity["id"])
+
+    def dated(self, entities: Iterable[Any]) -> bool:
+        """Whether each command in entities says when it was written. A broker that does not say so in notifications
+        must be asked: the same command would be another one, the next time it is seen."""
+        return all("modifiedAt" in attribute for _, _, attribute in self._commands_in(entities))
+
+    def _commands_in(
+        self, entities: Iterable[Any]
+    ) -> Iterator[tuple[CommandTemplate, Mapping[str, Any], Mapping[str, Any]]]:
         for entity in entities:
             if not isinstance(entity, dict) or not isinstance(entity.get("id"), str):
                 continue
             for template in self._templates:
                 attribute = entity.get(template.name)
                 if _is_of(template, entity) and isinstance(attribute, dict) and "value" in attribute:
-                    await self._take(template, entity, attribute, now)
+                    yield template, entity, attribute
 
-    async def _take(
-        self, template: CommandTemplate, entity: dict[str, Any], attribute: dict[str, Any], now: str
-    ) -> None:
-        written = attribute.get("modifiedAt") or attribute.get("observedAt") or now
+    async def _take(self, template: CommandTemplate, entity: Mapping[str, Any], attribute: Mapping[str, Any]) -> None:
+        written = str(attribute.get("modifiedAt") or attribute.get("observedAt") or "")
         command_id = _identifier(entity["id"], template.name, attribute, written)
         if await self._ledger.known(command_id):
             return
@@ -79,7 +94,7 @@ class Intake:
             return
         status = entity.get(f"{template.name}_status")
         told = _value(status, COMMAND_ID) == command_id and isinstance(status, dict)
-        if told and status is not None and status.get("value") in FINAL:
+        if told and status is not None and str(status.get("value")) in FINAL:
             return  # carried out before this state directory was begun
         order = _order(template, entity, attribute, command_id, written, address)
         if told:

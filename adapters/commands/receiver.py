@@ -17,8 +17,8 @@ from adapters.errors import AdapterError, DecodingError
 
 _log = logging.getLogger("beffroi.adapter.commands")
 
-Take = Callable[[list[Any], str], Awaitable[None]]
-"""Takes the entities of a notification and its notifiedAt."""
+Take = Callable[[list[Any]], Awaitable[None]]
+"""Takes the entities of a notification."""
 
 
 def token_of(options: CommandsOptions, state: Path) -> str:
@@ -75,7 +75,7 @@ class Receiver:
             return _problem(400, "a notification must have a list of entities as its data")
         if self._full():
             return _problem(503, "too many commands wait; send it again", {"Retry-After": "5"})
-        await self._take(data, str(content.get("notifiedAt", "")))
+        await self._take(data)
         return web.Response(status=204)
 
     def _tls(self) -> ssl.SSLContext | None:

@@ -5,6 +5,7 @@ the first one, for those whose command was written since the last (where the bro
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -40,7 +41,7 @@ class Subscriber:
         options: CommandsOptions,
         token: str,
         templates: Iterable[CommandTemplate],
-        take: Callable[[list[Any], str], Awaitable[None]],
+        take: Callable[[list[Any]], Awaitable[None]],
     ) -> None:
         self._broker = broker
         self._options = options
@@ -50,11 +51,16 @@ class Subscriber:
         self._api = f"{broker.url.rstrip('/')}/ngsi-ld/v1"
         self._since = 0.0
         self._filters = True
+        self._woken = asyncio.Event()
         self._asked: dict[tuple[str, str], dict[str, None]] = {}
         self._needs: dict[str, None] = {}
         for each in templates:
             self._asked.setdefault((each.type, each.prefix), {})[each.name] = None
             self._needs |= dict.fromkeys(each.needs)
+
+    def wake(self) -> None:
+        """There is something to look for."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Looks at once, then every `poll` seconds, and sees each time that the subscription is there."""
@@ -72,7 +78,9 @@ class Subscriber:
                     await asyncio.sleep(delay)
                     continue
                 backoff.reset()
-                await asyncio.sleep(self._options.poll or 60.0)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._options.poll or 60.0)
+                self._woken.clear()
 
     async def _subscribe(self, session: aiohttp.ClientSession) -> None:
         """Creates the subscription, or makes the one that is there as it should be."""
@@ -142,7 +150,7 @@ class Subscriber:
                 self._filters = False
                 await self._pages(session, entity_type, prefix, names, None)
                 return
-            await self._take(entities, "")
+            await self._take(entities)
             offset += len(entities)
             if len(entities) < _PAGE:
                 return

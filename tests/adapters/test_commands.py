@@ -234,9 +234,11 @@ async def test_a_command_given_while_the_adapter_is_stopped(running, valves, ada
     assert [each["open"] for each in valves.sent] == [9]
 
 
-async def notify(port, value, token="secret"):
+async def notify(port, value, token="secret", dated=True):
     """The same notification of a command, as a broker that tries again sends it."""
-    attribute = {"type": "Property", "value": value, "modifiedAt": "2199-01-01T00:00:00.125Z"}
+    attribute = {"type": "Property", "value": value}
+    if dated:
+        attribute["modifiedAt"] = "2199-01-01T00:00:00.125Z"
     entity = {"id": VALVE, "type": "DeviceMeasurement", "setValue": attribute}
     notification = {"id": "urn:n", "type": "Notification", "notifiedAt": "2199-01-01T00:00:01Z", "data": [entity]}
     headers = {"Authorization": f"Bearer {token}"}
@@ -262,6 +264,50 @@ async def test_a_command_notified_again_is_carried_out_once_also_across_kill_9(r
     await until(lambda: len(valves.sent) == 2)
 
     assert [each["open"] for each in valves.sent] == [5, 6]
+
+
+async def test_a_broker_that_does_not_say_when_a_command_was_written_is_asked(running, valves, application, log):
+    path, _ = await running(poll=60)
+    await until(lambda: "commands are taken" in log())
+    port = commands_of(path)[0]
+
+    assert await notify(port, 5, dated=False) == 204  # the broker has no such command
+    await application.command(VALVE, "setValue", 6)
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    assert await notify(port, 6, dated=False) == 204  # the one that was carried out, in other words
+    await asyncio.sleep(1)
+
+    assert [each["open"] for each in valves.sent] == [6]
+
+
+NO_NOTIFICATIONS = [
+    "",
+    "{",
+    "[]",
+    '{"data": 7}',
+    '{"data": [7, null, {}, {"id": 7}, {"id": "urn:x"}]}',
+    '{"data": [{"id": "VALVE", "type": "DeviceMeasurement", "setValue": 7}]}',
+    '{"data": [{"id": "VALVE", "type": 7, "setValue": {"value": 7}}]}',
+    '{"data": [{"id": "VALVE", "type": "DeviceMeasurement", "setValue": {"value": 7, "modifiedAt": []}}]}',
+    '{"data": [{"id": "VALVE", "type": "DeviceMeasurement", "setValue": {"value": {}}, "setValue_status": 7}]}',
+    '{"data": [{"id": "VALVE", "type": "DeviceMeasurement", "setValue": {"value": 1e400, "modifiedAt": "x"}}]}',
+]
+
+
+async def test_notifications_that_are_none_hurt_nobody(running, valves, application, log):
+    path, _ = await running()
+    port = commands_of(path)[0]
+    await until(lambda: "commands are taken" in log())
+
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer secret"}) as session:
+        for body in NO_NOTIFICATIONS:
+            async with session.post(f"http://127.0.0.1:{port}/", data=body.replace("VALVE", VALVE)) as answer:
+                assert answer.status in (204, 400), body
+
+    await application.command(VALVE, "setValue", 9)
+    await application.becomes(VALVE, "setValue", "DELIVERED")
+    assert [each["open"] for each in valves.sent][-1] == 9
+    assert "Traceback" not in log()
 
 
 async def test_killed_while_sending_it_says_that_it_does_not_know_and_sends_nothing_again(

@@ -2,6 +2,7 @@
 mosquitto gets it in its own protocol, and what it answers is read at the broker."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -43,13 +44,14 @@ async def test_chirpstack(commanded, mosquitto, application):
     ((topic, payload),) = await mosquitto.heard()
     sent = json.loads(payload)
     assert topic == f"application/{application_id}/device/{device}/command/down"
-    assert {**sent, "id": ""} == {
-        "id": "",
+    assert {name: sent[name] for name in sent if name not in ("id", "expiresAt")} == {
         "devEui": device,
         "confirmed": True,
         "fPort": 3,
         "object": {"valve": "open"},
     }
+    left = datetime.fromisoformat(sent["expiresAt"]) - datetime.now(UTC)
+    assert timedelta(hours=23) < left <= timedelta(hours=24)
     await application.becomes(LORA_DEVICE, "downlink", "DELIVERED")
 
     event = {"deviceInfo": SOIL["deviceInfo"], "queueItemId": sent["id"], "fCntDown": 2}
