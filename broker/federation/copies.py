@@ -1,74 +1,40 @@
-"""Copies of our subscriptions at context sources (5.8.1.4, 5.8.2.4, 5.8.5.4): made, kept like ours, taken away.
+"""Copies of our subscriptions at context sources (5.8.1.4, 5.8.2.4, 5.8.5.4): which should be, and when they change.
 
-    subscriptionCopies   {_id: id of the copy at its source, t: tenant, s: our subscription, r: registration,
-                          digest: of what the source was told last, made: bool, source: the registration's document,
-                          split: whether what it notifies may be parts of entities}
-
-What should be is told by the subscriptions and the registrations, what is by this collection. A copy that should not
-be as it is gets settled, however often that takes: a source that is away is asked again, and a process that takes over
-begins by comparing all. The id of a copy is drawn at random and written down before the source hears of it, so that
-what it notifies is known from the first moment, and nobody else can notify in its name.
+What should be is told by the subscriptions and the registrations, what is by the copier. A copy that is not as it
+should be gets settled, however often that takes: a source that is away is asked again, and a process that takes over
+begins by comparing all.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
-from uuid import uuid4
 
-import orjson
-from pymongo import AsyncMongoClient, WriteConcern
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
-from broker.api.response import ROOT
 from broker.changelog.changes import Change, Document, DocumentChange, Dropped
 from broker.changelog.position import Lease, Position
 from broker.clock import now
 from broker.contexts import Contexts
-from broker.federation.caller import Caller
-from broker.federation.documents import REGISTRATIONS, document_of, registration_of
-from broker.federation.forwarding import segment
+from broker.federation.copying import Copier, Copy, Distributed, Key
+from broker.federation.documents import REGISTRATIONS, registration_of
 from broker.federation.remote import Remotes, Unanswered
 from broker.federation.via import own_alias
-from broker.notifications.forwarded import COPIES, PATH
 from broker.operations.subscriptions import SUBSCRIPTIONS, subscription_of
 from broker.settings import Settings
-from broker.store.tenants import DEFAULT_DATABASE, tenant_of
+from broker.store.tenants import tenant_of
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.registration.index import RegistrationIndex
-from ngsi_ld.registration.reduction import concerned, reduced, wanted
-from ngsi_ld.registration.registration import Registration
-from ngsi_ld.subscription import Subscription
+from ngsi_ld.registration.reduction import concerned, wanted
 
 logger = logging.getLogger(__name__)
 
 _AT_A_TIME = 16
 _FIRST_RETRY, _LONGEST_RETRY = 0.5, 60.0
 _LOOKED_AFTER_SECONDS = 600.0
-_DIGEST_BYTES = 16
-_GONE = 404
-_EXISTS = 409
-_LOOP = 508
-
-Key = tuple[str, str, str]
-"""Tenant, our subscription, registration."""
-
-
-@dataclass(slots=True)
-class _Distributed:
-    subscription: Subscription
-    via: tuple[str, ...]
-    split: bool
-
-
-@dataclass(slots=True)
-class _Copy:
-    id: str
-    source: Registration
-    digest: str = ""
-    made: bool = False
-    split: bool = False
 
 
 @dataclass(slots=True)
@@ -84,14 +50,11 @@ class Copies:
 
     def __init__(self, client: AsyncMongoClient[Any], contexts: Contexts, remotes: Remotes, settings: Settings) -> None:
         self._client = client
-        self._contexts = contexts
-        self._remotes = remotes
         self._settings = settings
-        self._endpoint = f"{settings.base_url}{ROOT}{PATH}"
-        self._stored = client[DEFAULT_DATABASE].get_collection(COPIES, write_concern=WriteConcern(w="majority", j=True))
-        self._subscriptions: dict[tuple[str, str], _Distributed] = {}
+        self._copier = Copier(client, contexts, remotes, settings)
+        self._subscriptions: dict[tuple[str, str], Distributed] = {}
         self._registrations: dict[str, RegistrationIndex] = {}
-        self._copies: dict[Key, _Copy] = {}
+        self._copies: dict[Key, Copy] = {}
         self._settling: dict[Key, _Settling] = {}
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._upkeep: asyncio.Task[None] | None = None
@@ -100,12 +63,7 @@ class Copies:
         """See `Consumer`: compares all that should be with all that is."""
         self._subscriptions.clear()
         self._registrations.clear()
-        self._copies = {
-            (stored["t"], stored["s"], stored["r"]): _Copy(
-                stored["_id"], registration_of(stored["source"]), stored["digest"], stored["made"], stored["split"]
-            )
-            async for stored in self._stored.find()
-        }
+        self._copies = await self._copier.stored()
         for name in await self._client.list_database_names():
             tenant = tenant_of(name)
             if tenant is not None:
@@ -176,7 +134,7 @@ class Copies:
         via = tuple(document.get("via", ()))
         if not subscription.local_only and own_alias(self._settings.alias, tenant) not in via:
             split = subscription.definition.members.get("splitEntities", self._settings.split_entities)
-            self._subscriptions[key] = _Distributed(subscription, via, split)
+            self._subscriptions[key] = Distributed(subscription, via, split)
 
     def _registered(self, tenant: str, document: Document) -> None:
         try:
@@ -233,107 +191,32 @@ class Copies:
         tenant, subscription_id, registration_id = key
         copy = self._copies.get(key)
         one = self._subscriptions.get((tenant, subscription_id))
-        registration = self._registrations.get(tenant, RegistrationIndex()).get(registration_id)
+        source = self._registrations.get(tenant, RegistrationIndex()).get(registration_id)
         information = None
         if (
             one is not None
-            and registration is not None
-            and "createSubscription" in registration.operations
-            and registration.alias not in one.via
+            and source is not None
+            and "createSubscription" in source.operations
+            and source.alias not in one.via
         ):
-            information = concerned(one.subscription, registration, now())
-        if one is None or registration is None or information is None:
-            if copy is not None:
-                await self._take_away(key, copy)
-            return
-        context = await self._contexts.resolve(tenant, one.subscription.context)
-        caller = Caller(tenant, context, now(), alias=own_alias(self._settings.alias, tenant), via=one.via)
-        names = await self._remotes.context(caller, registration)
-        body = reduced(one.subscription, registration, information, names, endpoint=self._endpoint, split=one.split)
-        digest = blake2b(orjson.dumps([body, names.link], option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_BYTES)
-        if copy is None:
-            copy = self._copies[key] = _Copy(f"urn:ngsi-ld:Subscription:{uuid4()}", registration)
-        copy.source, copy.split = registration, one.split
-        if not copy.made:
-            await self._write(key, copy)
-            if not await self._make(caller, registration, copy, body):
-                await self._forget(key, copy)
+            information = concerned(one.subscription, source, now())
+        if one is not None and source is not None and information is not None:
+            if copy is None:
+                copy = self._copies[key] = Copy(source)
+            if await self._copier.bring_up_to_date(key, copy, one, source, information):
                 return
-        elif copy.digest != digest.hexdigest() and "updateSubscription" in registration.operations:
-            changed = {name: value for name, value in body.items() if name != "type"}
-            status = await self._ask(caller, registration, "PATCH", _path(copy), changed, also=(_GONE,))
-            if status == _GONE:
-                copy.made = False
-                await self._make(caller, registration, copy, body)
-        copy.made, copy.digest = True, digest.hexdigest()
-        await self._write(key, copy)
-
-    async def _make(self, caller: Caller, registration: Registration, copy: _Copy, body: dict[str, Any]) -> bool:
-        """Creates the copy at the source; False where none shall be, because the subscription came from there."""
-        made = {"id": copy.id, **body}
-        status = await self._ask(caller, registration, "POST", "/subscriptions", made, also=(_EXISTS, _LOOP))
-        if status == _EXISTS:
-            # An attempt whose answer was lost: what it brought is brought up to date.
-            changed = {name: value for name, value in body.items() if name != "type"}
-            await self._ask(caller, registration, "PATCH", _path(copy), changed)
-        return status != _LOOP
-
-    async def _take_away(self, key: Key, copy: _Copy) -> None:
-        if "deleteSubscription" in copy.source.operations:
-            context = await self._contexts.resolve(key[0], None)
-            caller = Caller(key[0], context, now(), alias=own_alias(self._settings.alias, key[0]))
-            await self._ask(caller, copy.source, "DELETE", _path(copy), also=(_GONE,))
-        await self._forget(key, copy)
-
-    async def _forget(self, key: Key, copy: _Copy) -> None:
-        del self._copies[key]
-        await self._stored.delete_one({"_id": copy.id})
-
-    async def _ask(
-        self,
-        caller: Caller,
-        registration: Registration,
-        method: str,
-        path: str,
-        body: Any = None,
-        also: tuple[int, ...] = (),
-    ) -> int:
-        """The status of the answer, a 2xx or one of `also`; raises Unanswered otherwise."""
-        answer = await self._remotes.ask(caller, registration, method, path, body=body)
-        if not 200 <= answer.status < 300 and answer.status not in also:
-            detail = answer.body.get("detail", "") if isinstance(answer.body, dict) else ""
-            raise Unanswered("refused", f"{method} {path} is answered with {answer.status} {detail}".rstrip())
-        return answer.status
-
-    async def _write(self, key: Key, copy: _Copy) -> None:
-        document = {
-            "t": key[0],
-            "s": key[1],
-            "r": key[2],
-            "digest": copy.digest,
-            "made": copy.made,
-            "split": copy.split,
-            "source": document_of(copy.source, 0, "", ""),
-        }
-        await self._stored.replace_one({"_id": copy.id}, document, upsert=True)
+        elif copy is not None:
+            await self._copier.take_away(key, copy)
+        if copy is not None:
+            del self._copies[key]
+            await self._copier.forget(copy)
 
     async def _look_after(self) -> None:
         """Now and then sees whether the sources still have the copies: they may have been restored, or emptied."""
         while True:
             await asyncio.sleep(_LOOKED_AFTER_SECONDS)
             for key, copy in list(self._copies.items()):
-                if not copy.made or "retrieveSubscription" not in copy.source.operations:
-                    continue
-                try:
-                    context = await self._contexts.resolve(key[0], None)
-                    caller = Caller(key[0], context, now(), alias=own_alias(self._settings.alias, key[0]))
-                    answer = await self._remotes.ask(caller, copy.source, "GET", _path(copy))
-                except (Unanswered, NgsiLdError):
-                    continue
-                if answer.status == _GONE and self._copies.get(key) is copy:
-                    copy.made = False
-                    self._settle(key)
-
-
-def _path(copy: _Copy) -> str:
-    return f"/subscriptions/{segment(copy.id)}"
+                with contextlib.suppress(Unanswered, NgsiLdError, PyMongoError):
+                    if copy.made and not await self._copier.is_there(key, copy) and self._copies.get(key) is copy:
+                        copy.made = False
+                        self._settle(key)

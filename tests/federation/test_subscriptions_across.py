@@ -150,6 +150,12 @@ async def test_copies_follow_the_subscription_and_go_with_it(tenants, receiver):
         return (await tenants.copies(tenants.source))[0].get("q") == "volts>240"
 
     await tenants.until(updated)
+    await tenants.done(tenants.front, "PATCH", f"/subscriptions/{subscription}", {"q": "urn:ngsi-ld:null"})
+
+    async def without():
+        return "q" not in (await tenants.copies(tenants.source))[0]
+
+    await tenants.until(without)
     await tenants.done(tenants.front, "DELETE", f"/subscriptions/{subscription}")
     await tenants.copied(0)
 
