@@ -3,9 +3,11 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 
 from tests.api.conftest import Client
+from tests.conftest import Broker
 
 BAD = "https://uri.etsi.org/ngsi-ld/errors/BadRequestData"
 MISSING = "https://uri.etsi.org/ngsi-ld/errors/ResourceNotFound"
@@ -270,3 +272,29 @@ async def test_bad_bodies(api, meters):
     assert (await api.delete("/entityMaps/none")).json["type"] == BAD
     unknown = Client(api.session, api.root, "entity-maps-nobody")
     assert (await unknown.get("/entityMaps", type="Meter")).json["type"].endswith("NonexistentTenant")
+
+
+async def test_limits(tmp_path):
+    one = Broker(tmp_path, options=("--entity-maps", "2", "--entity-map-size", "5", "--entity-map-longest", "60"))
+    await one.start()
+    try:
+        async with aiohttp.ClientSession(skip_auto_headers=["Content-Type", "Accept"]) as session:
+            api = Client(session, f"{one.url}/ngsi-ld/v1", "")
+            await api.post("/entityOperations/create", [meter(number) for number in range(5)])
+
+            lifetimes = ("PT30S", "PT10S", "P1Y")
+            places = [
+                (await api.get("/entityMaps", type="Meter", entityMapLifetime=each)).headers["NGSILD-EntityMap"]
+                for each in lifetimes
+            ]
+            shown = [await api.get(place.removeprefix("/ngsi-ld/v1")) for place in places]
+            await api.post("/entities", meter(5))
+            too_many = await api.get("/entities", type="Meter", entityMap="true")
+
+            # The one that would have ended first made room.
+            assert [answer.status for answer in shown] == [200, 404, 200]
+            left = datetime.fromisoformat(shown[2].json["expiresAt"]) - datetime.now(UTC)
+            assert left <= timedelta(minutes=1)
+            assert (too_many.status, too_many.json["type"][-14:]) == (403, "TooManyResults")
+    finally:
+        await one.stop()

@@ -15,8 +15,8 @@ from broker.api.openapi import document
 
 REQUESTS = int(os.environ.get("BEFFROI_FUZZ", "300"))
 SECONDS = 15
-MEANT = {503, 504}
-"""The database is away, an @context cannot be had: said on purpose, with a sentence."""
+MEANT = {503, 504, 507}
+"""The database is away, an @context cannot be had, there is no room for a snapshot: said on purpose, in a sentence."""
 
 HEADERS = {"NGSILD-Tenant": "fuzz"}
 IDS = [f"urn:ngsi-ld:Fuzz:{number}" for number in range(3)]
