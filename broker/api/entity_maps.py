@@ -6,13 +6,14 @@ from typing import Any
 from broker.api.consumption import with_context
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
 from broker.api.mapped import candidates, map_header, new_map
-from broker.api.mapped_temporal import temporal_candidates
+from broker.api.mapped_temporal import new_temporal_map, temporal_candidates
 from broker.api.query import QUERY_PARAMETERS, VIEW_OPTIONS, VIEW_PARAMETERS, linking_of, query_of, view_of
 from broker.api.query_body import parameters_of
 from broker.api.request import Request
 from broker.api.response import Response, dump, no_content
 from broker.api.temporal import SELECTION as TEMPORAL_SELECTION
 from broker.api.temporal import history_of
+from broker.api.temporal_across import Across
 from broker.api.temporal_query import TEMPORAL_OPTIONS, TEMPORAL_VIEW_PARAMETERS, body_parameters, reading_of
 from broker.operations.entity_maps import ENTITIES, TEMPORAL, EntityMap
 from ngsi_ld.context import Context
@@ -53,7 +54,14 @@ async def _create_temporal_by_body(request: Request) -> Response:
 async def _created_temporal(request: Request, parameters: Mapping[str, Any]) -> Response:
     context = await request.context()
     reading = reading_of(request, parameters, context, of_one=False)
-    entries = await temporal_candidates(request, history_of(request), reading.ask)
+    history = history_of(request)
+    if request.distributed:
+        across = Across(request, context, reading, history, split=parameters.get("splitEntities"))
+        matches = across.of_query()
+        if matches:
+            made = await new_temporal_map(request, context, parameters, across, matches)
+            return await _shown(request, context, made, 201)
+    entries = await temporal_candidates(request, history, reading.ask)
     made = await new_map(request, parameters, context, TEMPORAL, entries, {})
     return await _shown(request, context, made, 201)
 

@@ -27,6 +27,9 @@ from ngsi_ld.registration.matching import Match
 
 HEADER = b"ngsild-entitymap"
 
+IDS_IN_A_QUERY = 50
+"""So many ids in one URL; those of servers are limited to some thousand characters."""
+
 _FEWEST = 20
 _NOBODY = "urn:ngsi-ld:null"
 _COUNTED = 5000
@@ -85,6 +88,17 @@ async def candidates(
         return found, territory.maps
     ids = await request.services.store.ids(request.tenant, query, now=request.now, most=most)
     return dict.fromkeys(ids, (HERE,)), {}
+
+
+def matches_of(request: Request, sources: Iterable[str]) -> list[Match]:
+    """The registrations with these ids that are still there, with all that they have."""
+    registry, found = request.services.registry, []
+    for source in sources:
+        registration = registry.get(request.tenant, source)
+        if registration is not None and registration.alive(request.now):
+            positions = tuple(range(len(registration.information)))
+            found.append(Match(registration, registration.information, positions))
+    return found
 
 
 def asked_for(parameters: Mapping[str, Any], context: Context) -> bytes:
@@ -177,13 +191,11 @@ class MappedEntities:
             for source in entry.sources:
                 by_source.setdefault(source, []).append(entry.id)
         here = Chosen(None, tuple(by_source.pop(HERE, ())))
-        registry, tenant = self._request.services.registry, self._request.tenant
         elsewhere = []
-        for source, ids in by_source.items():
-            registration = registry.get(tenant, source)
-            if registration is not None and registration.alive(self._request.now):
-                positions = tuple(range(len(registration.information)))
-                elsewhere.append(Chosen(Match(registration, registration.information, positions), tuple(ids)))
+        for match in matches_of(self._request, by_source):
+            ids = tuple(by_source[match.registration.id])
+            starts = range(0, len(ids), IDS_IN_A_QUERY)
+            elsewhere += [Chosen(match, ids[start : start + IDS_IN_A_QUERY]) for start in starts]
         return here, elsewhere
 
 

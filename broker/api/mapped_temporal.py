@@ -1,12 +1,14 @@
 """EntityMaps where temporal evolutions are read (5.7.3.4, 5.7.4.4); see `mapped`."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace as with_
 from typing import Any
 
-from broker.api.mapped import known_map, map_header, new_map, with_ids
+from broker.api.mapped import IDS_IN_A_QUERY, known_map, map_header, matches_of, new_map, with_ids
 from broker.api.request import Request
 from broker.api.response import Header
+from broker.api.temporal_across import Across, Shown
+from broker.federation.histories import Past
 from broker.federation.maps import HERE
 from broker.history.history import History
 from broker.history.rows import Document
@@ -14,6 +16,7 @@ from broker.operations.entity_maps import TEMPORAL, EntityMap, Entry
 from broker.operations.temporal import Found, TemporalAsk, batches, select
 from ngsi_ld.context import Context
 from ngsi_ld.errors import ErrorType, NgsiLdError, not_found
+from ngsi_ld.registration.matching import Match
 
 _TOGETHER = 100
 _FEWEST = 20
@@ -69,6 +72,76 @@ class MappedEvolutions:
         while batch := await self._maps.entries(self._request.tenant, self._map.id, offset=offset, limit=size):
             yield batch
             offset += len(batch)
+
+
+class EvolutionsAcross:
+    """The evolutions of a map of which context sources have parts: each is asked of those who have it."""
+
+    def __init__(self, request: Request, across: Across, one: EntityMap, *, created: bool) -> None:
+        self._request, self._across, self._map = request, across, one
+        self._maps = request.services.entity_maps
+        across.maps.update(one.linked)
+        self.created = created
+        """Whether it was made for this request: the answer is 201 then."""
+        self.header = map_header(one)
+
+    async def page(self, *, limit: int, offset: int, counted: bool) -> tuple[Shown, bool, int]:
+        """A page, whether there is more, and if `counted` how many of the map match."""
+        found: list[Past] = []
+        if limit:
+            async for past in self._matching(offset):
+                found.append(past)
+                if len(found) > limit:
+                    break
+        number = len([1 async for _ in self._matching(0)]) if counted else 0
+        return self._across.shown(found[:limit]), len(found) > limit, number
+
+    async def _matching(self, offset: int) -> AsyncIterator[Past]:
+        tenant = self._request.tenant
+        while batch := await self._maps.entries(tenant, self._map.id, offset=offset, limit=IDS_IN_A_QUERY):
+            sources = dict.fromkeys([source for entry in batch for source in entry.sources])
+            there = await self._across.named([entry.id for entry in batch], matches_of(self._request, sources))
+            for entry in batch:
+                if entry.id in there:
+                    yield there[entry.id]
+            offset += len(batch)
+
+
+async def new_temporal_map(
+    request: Request, context: Context, parameters: Mapping[str, Any], across: Across, matches: Sequence[Match]
+) -> EntityMap:
+    """A map of what context sources have too (5.14.5.4)."""
+    found = await across.candidates(matches, most=request.services.entity_maps.limits.entities)
+    return await new_map(request, parameters, context, TEMPORAL, found, across.maps)
+
+
+async def mapped_evolutions_across(
+    request: Request, context: Context, parameters: Mapping[str, Any], across: Across, matches: Sequence[Match]
+) -> EvolutionsAcross:
+    """The evolutions of the map that the request names, or of a new one."""
+    known = await known_map(request, TEMPORAL)
+    if known is not None:
+        return EvolutionsAcross(request, across, known, created=False)
+    made = await new_temporal_map(request, context, parameters, across, matches)
+    return EvolutionsAcross(request, across, made, created=True)
+
+
+async def mapped_across(
+    request: Request, context: Context, across: Across, matches: Sequence[Match]
+) -> tuple[Shown, Header]:
+    """The evolution of a retrieval, of the sources that the map says (5.7.3.4), and the header that tells of it."""
+    maps, entity_id = request.services.entity_maps, request.ids[0]
+    known = await known_map(request, TEMPORAL)
+    if known is not None:
+        sources = await maps.sources(request.tenant, known.id, entity_id)
+        if sources is None:
+            raise not_found(f"the EntityMap {known.id} has no entity {entity_id}")
+        matches = [match for match in matches if match.registration.id in sources]
+        across.maps.update(known.linked)
+    told, had = await across.retrieve(entity_id, matches)
+    if known is None:
+        known = await new_map(request, request.parameters, context, TEMPORAL, {entity_id: had}, across.maps)
+    return told, map_header(known)
 
 
 async def mapped_evolutions(

@@ -7,7 +7,12 @@ from broker.api.attributes import dataset_of, named_attribute
 from broker.api.consumption import page_bounds, page_links, with_context
 from broker.api.endpoint import JSON_BODY, PATCH_BODY, Endpoint, Resource
 from broker.api.mapped import wants_map
-from broker.api.mapped_temporal import mapped_evolution, mapped_evolutions
+from broker.api.mapped_temporal import (
+    mapped_across,
+    mapped_evolution,
+    mapped_evolutions,
+    mapped_evolutions_across,
+)
 from broker.api.media import JSON_LD
 from broker.api.query import MAP_PARAMETERS, ORDERING_PARAMETERS, PAGING_PARAMETERS, SELECTION_PARAMETERS
 from broker.api.request import HttpError, Request
@@ -183,11 +188,14 @@ async def _retrieve(request: Request) -> Response:
     history, context = history_of(request), await request.context()
     reading = reading_of(request, request.parameters, context, of_one=True)
     mapped: list[Header] = []
-    if request.distributed and not wants_map(request, request.parameters):
+    if request.distributed:
         across = Across(request, context, reading, history)
         matches = across.of_entity(entity_id)
+        if matches and wants_map(request, request.parameters):
+            told, header = await mapped_across(request, context, across, matches)
+            return await _told(request, context, reading, told, mapped=header)
         if matches:
-            told = await across.retrieve(entity_id, matches)
+            told, _ = await across.retrieve(entity_id, matches)
             return await _told(request, context, reading, told)
     if wants_map(request, request.parameters):
         entity, header = await mapped_evolution(request, context, lambda: history.entity(request.tenant, entity_id))
@@ -225,9 +233,18 @@ async def _page(
     history, ask = history_of(request), reading.ask
     limit, offset = page_bounds(request)
     await history.begin(request.tenant)
-    if request.distributed and not wants_map(request, parameters):
+    if request.distributed:
         across = Across(request, context, reading, history, split=parameters.get("splitEntities"))
         matches = across.of_query()
+        if matches and wants_map(request, parameters):
+            everyone = await mapped_evolutions_across(request, context, parameters, across, matches)
+            counted = bool(request.parameters.get("count"))
+            told, more, number = await everyone.page(limit=limit, offset=offset, counted=counted)
+            counts = [(b"ngsild-results-count", str(number).encode())] if counted else []
+            links = page_links(request, limit, offset, {"offset": offset + limit} if more else None)
+            response = await _told(request, context, reading, told, [*counts, *links], mapped=everyone.header)
+            response.status = 201 if everyone.created and response.status == 200 else response.status
+            return response
         if matches:
             counted = bool(request.parameters.get("count"))
             told, more, number = await across.page(matches, limit=limit, offset=offset, counted=counted)
@@ -258,10 +275,19 @@ async def _page(
 
 
 async def _told(
-    request: Request, context: Context, reading: TemporalReading, told: Shown, others: list[Header] | None = None
+    request: Request,
+    context: Context,
+    reading: TemporalReading,
+    told: Shown,
+    others: list[Header] | None = None,
+    *,
+    mapped: Header | None = None,
 ) -> Response:
-    """The answer with evolutions of several brokers: one, or a page where there are `others`, its headers."""
-    headers = [*await request.answer_headers(context), *(others or ())]
+    """The answer with evolutions of several brokers: one, or a page where there are `others`, its headers.
+
+    `mapped` is the header that tells of an EntityMap.
+    """
+    headers = [*await request.answer_headers(context), *(others or ()), *([] if mapped is None else [mapped])]
     if told.cut is not None:
         headers.append((b"content-range", _content_range(reading.ask, told.cut).encode()))
     status = 200 if told.cut is None else 206

@@ -1,9 +1,10 @@
 """Temporal evolutions that context sources have a part in: selected, merged, and shown as those of this broker are."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from broker.api.mapped import with_ids
 from broker.api.request import Request
 from broker.api.temporal_query import TemporalReading
 from broker.federation.histories import Histories, Past
@@ -70,8 +71,33 @@ class Across:
             raise bad_request_data("orderBy=id;desc is for what this broker itself has, which local=true asks for")
         return found
 
-    async def retrieve(self, entity_id: str, found: Sequence[Match]) -> Shown:
-        """The past of one entity; ResourceNotFound where nobody has any of it."""
+    @property
+    def maps(self) -> dict[str, str]:
+        """The EntityMaps of the sources."""
+        return self._histories.maps
+
+    async def candidates(self, found: Sequence[Match], *, most: int) -> dict[str, tuple[str, ...]]:
+        """The entities that may be among the answer, with their sources."""
+        return await self._histories.candidates(self._ask, found, most=most)
+
+    async def named(self, ids: Sequence[str], found: Sequence[Match]) -> dict[str, Past]:
+        """Those of the entities that are among the answer, asked of these sources."""
+        ask = replace(self._ask, query=with_ids(self._ask.query, ids))
+        return {past.evolution.id: past async for past in self._histories.query(ask, found)}
+
+    async def evolutions(self, found: Sequence[Match]) -> AsyncIterator[Evolution]:
+        """The whole answer of a query, in the order of ids; what a source left out of it is told as a warning."""
+        async for past in self._histories.query(self._ask, found):
+            yield self._narrowed(past.evolution)
+        if self._histories.coverage.ends:
+            self._request.warnings.append("a context source has more instances than it tells in one answer")
+
+    def shown(self, pages: list[Past]) -> Shown:
+        """Evolutions as the answer has them."""
+        return self._shown(pages)
+
+    async def retrieve(self, entity_id: str, found: Sequence[Match]) -> tuple[Shown, tuple[str, ...]]:
+        """The past of one entity, and who has some of it; ResourceNotFound where nobody has."""
         known, here = None, None
         try:
             known = await self._history.entity(self._request.tenant, entity_id)
@@ -87,7 +113,7 @@ class Across:
         required = self._reading.view.attributes
         if required is not None and not any(past.evolution.attributes.get(name) for name in required):
             raise not_found(f"the history of {entity_id} has none of the attributes that attrs names")
-        return self._shown([past])
+        return self._shown([past]), past.sources
 
     async def page(self, found: Sequence[Match], *, limit: int, offset: int, counted: bool) -> tuple[Shown, bool, int]:
         """A page, whether there is more, and if `counted` how many there are in all."""

@@ -14,15 +14,16 @@ from broker.federation.asking import Asked
 from broker.federation.caller import Caller
 from broker.federation.consulting import INVALID, NO_RESPONSE, Consultation
 from broker.federation.forwarding import Parameters, segment
+from broker.federation.maps import HERE, mapped_ids
 from broker.federation.registry import Registry
 from broker.federation.remote import Answer, Remotes
-from broker.federation.streams import Item, SourceStream, Stream, groups
+from broker.federation.streams import Group, Item, SourceStream, Stream, groups
 from broker.history.history import History, evolution
 from broker.operations.temporal import Found, TemporalAsk, batches
 from ngsi_ld.context import Context
 from ngsi_ld.datetimes import parse_date_time
 from ngsi_ld.entity import Entity
-from ngsi_ld.errors import NgsiLdError
+from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.names import Names
 from ngsi_ld.query.matching import matches
 from ngsi_ld.query.query import EntitySelector, Query
@@ -36,7 +37,7 @@ from ngsi_ld.temporal.query import TemporalQuery
 from ngsi_ld.temporal.received import expand_evolution
 from ngsi_ld.temporal.representation import Evolution
 
-RETRIEVE, QUERY = "retrieveTemporal", "queryTemporal"
+RETRIEVE, QUERY, CREATE_MAP = "retrieveTemporal", "queryTemporal", "createEntityMapQueryTemporal"
 
 _PARTIAL = 206
 _RANGE = re.compile(r"\S+ (\S+Z)-(\S+Z)/\S+")
@@ -100,6 +101,11 @@ class SourceEvolutions(SourceStream):
         self._coverage.note(answer)
         return super()._items(answer)
 
+    @property
+    def registration_id(self) -> str:
+        """The id of the registration of the source."""
+        return self._match.registration.id
+
     def evolution(self, item: Item) -> Evolution | None:
         """The evolution of an item; None where it is not valid, or not the source's to have."""
         if item.names is None:
@@ -107,12 +113,37 @@ class SourceEvolutions(SourceStream):
         return _own(self._consultation, self._match.registration, [self._part], item.body, item.names)
 
 
+class MappedEvolutions(SourceEvolutions):
+    """The ids of an EntityMap that the source makes; where it makes none, those of its evolutions."""
+
+    _asked_for_map = False
+
+    async def fill(self, size: int, *, ids_only: bool) -> None:
+        """See `Stream`."""
+        if not self._asked_for_map:
+            self._asked_for_map = True
+            names = await self._consultation.names(self._match.registration)
+            if names is not None:
+                asked = self._request(names)
+                path = "/temporal/entityMaps"
+                ids = await mapped_ids(self._consultation, self._match, self._part, asked, path)
+                if ids is not None:
+                    self.items.extend([Item(one, None, None) for one in ids])
+                    self.ended = True
+                    return
+        await super().fill(size, ids_only=ids_only)
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What all sources have of an entity; `here` is what this broker has."""
+    """What all sources have of an entity; `here` is what this broker has.
+
+    `sources` are those that have some: the ids of their registrations, and @none for this broker.
+    """
 
     evolution: Evolution
     here: Found | None
+    sources: tuple[str, ...]
 
 
 class Histories:
@@ -123,6 +154,11 @@ class Histories:
         self._consultation = Consultation(remotes, caller)
         self._most = most
         self.coverage = Coverage()
+
+    @property
+    def maps(self) -> dict[str, str]:
+        """The EntityMaps of the sources, see `Caller`."""
+        return self._caller.maps
 
     def of_entity(self, entity_id: str, ask: TemporalAsk) -> list[Match]:
         """The registrations whose sources may have something of an entity."""
@@ -162,25 +198,48 @@ class Histories:
                 (auxiliary if match.registration.mode is Mode.AUXILIARY else versions).append(one)
         if not versions and not auxiliary:
             return None
-        return Past(merged_evolution(versions, auxiliary, ask.time.timeproperty), here)
+        had = [match.registration.id for match, one in zip(found, told, strict=True) if one is not None]
+        sources = had if here is None else [HERE, *had]
+        return Past(merged_evolution(versions, auxiliary, ask.time.timeproperty), here, tuple(sources))
 
-    async def query(self, ask: TemporalAsk, found: Sequence[Match]) -> AsyncIterator[Past]:
-        """Every entity that is among the answer, in the order of ids."""
-        query, time = ask.query, ask.time
-        split = self._caller.split or not self._is_writable(query)
+    async def candidates(self, ask: TemporalAsk, found: Sequence[Match], *, most: int) -> dict[str, tuple[str, ...]]:
+        """The entities that may be among the answer, in the order of ids, with the sources that have them (5.14.5.4).
+
+        Sources that make EntityMaps of their own make one, which the caller then knows. TooManyResults beyond `most`.
+        """
+        ids: dict[str, tuple[str, ...]] = {}
+        async for group in groups(self._streams(ask, found, mapped=True), _TOGETHER, ids_only=True):
+            ids[group[0][1].id] = _sources(group)
+            if len(ids) > most:
+                raise NgsiLdError(ErrorType.TOO_MANY_RESULTS, f"more than {most} entities: narrow the query")
+        return ids
+
+    def _streams(self, ask: TemporalAsk, found: Sequence[Match], *, mapped: bool = False) -> list[Stream]:
+        query = ask.query
         # Filters on what only all parts together have are for when they are together (5.7.4.4).
+        split = self._is_split(query)
         conditions = Query() if split else query
         local = replace(ask, query=Query(selectors=query.selectors), shows=_all) if split else ask
         streams: list[Stream] = [LocalEvolutions(self._history, self._caller.tenant, local, self._caller.now)]
         for match in found:
-            for part in parts(match.information, query.selectors, query.attributes):
+            several = parts(match.information, query.selectors, query.attributes)
+            # A source that is asked several times would make several maps, of which there is room for one (5.2.39).
+            maps = mapped and len(several) == 1 and match.supports(CREATE_MAP)
+            stream = MappedEvolutions if maps else SourceEvolutions
+            for part in several:
                 asked = replace(part, attributes=part.registered or frozenset()) if split else part
                 if asking.is_wide(asked, conditions):
                     asked = replace(asked, attributes=query.named_attributes)
                 streams.append(
-                    SourceEvolutions(self._consultation, match, asked, conditions, time, self.coverage, self._most)
+                    stream(self._consultation, match, asked, conditions, ask.time, self.coverage, self._most)
                 )
-        async for group in groups(streams, _TOGETHER):
+        return streams
+
+    async def query(self, ask: TemporalAsk, found: Sequence[Match]) -> AsyncIterator[Past]:
+        """Every entity that is among the answer, in the order of ids."""
+        query, time = ask.query, ask.time
+        split = self._is_split(query)
+        async for group in groups(self._streams(ask, found), _TOGETHER):
             here: Found | None = None
             versions: list[Evolution] = []
             auxiliary: list[Evolution] = []
@@ -193,7 +252,7 @@ class Histories:
                     here = item.body
                     versions.insert(0, evolution(item.body.entity, item.body.rows, item.body.shown))
             if versions or auxiliary:
-                past = Past(merged_evolution(versions, auxiliary, time.timeproperty), here)
+                past = Past(merged_evolution(versions, auxiliary, time.timeproperty), here, _sources(group))
                 if not split or self._passes(past.evolution, query):
                     yield past
 
@@ -221,6 +280,9 @@ class Histories:
         self.coverage.note(answer)
         return _own(self._consultation, registration, wanted, answer.body, answer.context)
 
+    def _is_split(self, query: Query) -> bool:
+        return self._caller.split or not self._is_writable(query)
+
     def _is_writable(self, query: Query) -> bool:
         try:
             if query.q is not None:
@@ -239,6 +301,12 @@ class Histories:
         for match in looping:
             self._consultation.warn(match.registration, NO_RESPONSE, "a loop: the request has come through it already")
         return [] if caller.looped else found
+
+
+def _sources(group: Group) -> tuple[str, ...]:
+    """Who has something of the entity of a group."""
+    named = [one.registration_id if isinstance(one, SourceEvolutions) else HERE for one, _ in group]
+    return tuple(dict.fromkeys(named))
 
 
 def _own(

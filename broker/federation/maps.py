@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from broker.federation import asking
+from broker.federation.asking import Asked
 from broker.federation.consulting import Consultation
 from broker.federation.streams import Item, SourceStream
 from ngsi_ld.query.query import Query
@@ -57,26 +58,28 @@ class MappedStream(SourceStream):
 
     async def _mapped(self) -> list[str] | None:
         """The ids in the map that the source makes, in order; None where it makes none."""
-        registration = self._match.registration
-        names = await self._consultation.names(registration)
+        names = await self._consultation.names(self._match.registration)
         if names is None:
             return None
         asked = asking.query(self._match, self._part, self._conditions, names)
-        parameters = [pair for pair in asked.parameters if pair[0] != "options"]
-        answer = await self._consultation.ask(
-            registration, asked.method, "/entityMaps", parameters, asked.body, refusals=_NO_MAPS
-        )
-        if answer is None or answer.status >= _FIRST_ERROR or not isinstance(answer.body, dict):
-            return None
-        listed, identifier = answer.body.get("entityMap"), answer.body.get("id")
-        if not isinstance(listed, dict) or not isinstance(identifier, str):
-            return None
-        self._consultation.caller.maps.setdefault(registration.id, identifier)
-        selector, pattern = self._part.selector, self._part.pattern
-        return sorted(
-            one
-            for one in listed
-            if (not selector.ids or one in selector.ids)
-            and (selector.id_pattern is None or selector.id_pattern.search(one))
-            and (pattern is None or pattern.search(one))
-        )
+        return await mapped_ids(self._consultation, self._match, self._part, asked, "/entityMaps")
+
+
+async def mapped_ids(consultation: Consultation, match: Match, part: Part, asked: Asked, path: str) -> list[str] | None:
+    """The ids in the EntityMap that a source makes of a query, in order; None where it makes none."""
+    parameters = [pair for pair in asked.parameters if pair[0] != "options"]
+    answer = await consultation.ask(match.registration, asked.method, path, parameters, asked.body, refusals=_NO_MAPS)
+    if answer is None or answer.status >= _FIRST_ERROR or not isinstance(answer.body, dict):
+        return None
+    listed, identifier = answer.body.get("entityMap"), answer.body.get("id")
+    if not isinstance(listed, dict) or not isinstance(identifier, str):
+        return None
+    consultation.caller.maps.setdefault(match.registration.id, identifier)
+    selector, pattern = part.selector, part.pattern
+    return sorted(
+        one
+        for one in listed
+        if (not selector.ids or one in selector.ids)
+        and (selector.id_pattern is None or selector.id_pattern.search(one))
+        and (pattern is None or pattern.search(one))
+    )

@@ -170,3 +170,71 @@ async def test_a_snapshot_tells_which_source_did_not_answer(territory, register)
     (detail,) = shown["snapshotQueriesDetails"]
     assert detail["resultStatus"] == "success"
     assert "ContextSourceRegistration" in detail["problemDetails"]["detail"]
+
+
+WINDOW = {"timerel": "after", "timeAt": "2020-01-01T00:00:00Z"}
+MAPS_OF_THE_PAST = ["queryTemporal", "retrieveTemporal", "createEntityMapQueryTemporal"]
+
+
+def past(number, *values, name="speed"):
+    instances = [
+        {"type": "Property", "value": value, "observedAt": f"2026-01-{day:02}T00:00:00Z"}
+        for day, value in enumerate(values, 1)
+    ]
+    return {"id": f"urn:ngsi-ld:Vehicle:{number}", "type": "Vehicle", name: instances}
+
+
+@pytest.fixture
+async def histories(tenant, register):
+    """A front with the past of vehicle 1, a source with that of 2; that of 3 is in parts at both."""
+    front, source = [await tenant(f"maps-past-{name}-") for name in ("front", "source")]
+    for one in (past(1, 10), past(3, 30)):
+        await front.post("/temporal/entities", one)
+    for one in (past(2, 20, 21), past(3, 31, name="brand")):
+        await source.post("/temporal/entities", one)
+    return front, source, await register(front, source, operations=MAPS_OF_THE_PAST)
+
+
+async def test_a_map_of_the_past_over_sources(histories):
+    front, source, registration = histories
+
+    made = await front.get("/temporal/entityMaps", type="Vehicle", **WINDOW)
+    place = made.headers["NGSILD-EntityMap"]
+    await source.post("/temporal/entities", past(4, 40))
+    first = await front.get("/temporal/entities", type="Vehicle", **WINDOW, limit="2", headers=of(place))
+    second = await front.get(
+        "/temporal/entities", type="Vehicle", **WINDOW, limit="2", offset="2", count="true", headers=of(place)
+    )
+
+    assert made.status == 201, made.body
+    assert {one[-1]: sorted(sources) for one, sources in made.json["entityMap"].items()} == {
+        "1": ["@none"],
+        "2": [registration],
+        "3": ["@none", registration],
+    }
+    linked = await source.get(f"/entityMaps/{made.json['linkedMaps'][registration]}")
+    assert {one[-1] for one in linked.json["entityMap"]} == {"2", "3"}
+    assert (numbers(first), numbers(second)) == ([1, 2], [3])
+    assert {"speed", "brand"} <= second.json[0].keys()
+    assert second.headers["NGSILD-Results-Count"] == "3"
+    made_by_query = await front.get("/temporal/entities", type="Vehicle", **WINDOW, entityMap="true")
+    assert (made_by_query.status, numbers(made_by_query)) == (201, [1, 2, 3, 4])
+
+
+async def test_a_retrieval_of_the_past_asks_only_whom_the_map_names(histories):
+    front, source, registration = histories
+    one = "/temporal/entities/urn:ngsi-ld:Vehicle:1"
+
+    first = await front.get(one, entityMap="true")
+    place = first.headers["NGSILD-EntityMap"]
+    await source.post("/temporal/entities", past(1, 11, name="brand"))
+    again = await front.get(one, headers=of(place))
+    other = await front.get("/temporal/entities/urn:ngsi-ld:Vehicle:2", headers=of(place))
+    shared = (await front.get("/temporal/entities/urn:ngsi-ld:Vehicle:3", entityMap="true")).headers["NGSILD-EntityMap"]
+
+    assert (first.status, again.status, other.status) == (200, 200, 404)
+    assert "brand" not in again.json
+    listed = (await front.get(shared.removeprefix("/ngsi-ld/v1"))).json["entityMap"]
+    assert listed == {"urn:ngsi-ld:Vehicle:3": ["@none", registration]}
+
+
