@@ -304,7 +304,12 @@ class Territory:
                     if len(found) == limit:
                         break
             return found
-        async for entity in self._entities(plan, tenant, min(offset + limit, LARGEST_PAGE)):
+        size = min(offset + limit, LARGEST_PAGE)
+        page = (tenant, plan.local, self._caller.split, limit, offset, after)
+        shares, streams = self._consultation.remotes.shares, self._streams(plan, tenant)
+        for stream, expected in zip(streams, shares.expected(page, len(streams), size), strict=True):
+            stream.first_size = expected
+        async for entity in self._entities(plan, tenant, size, streams):
             if after is not None and entity.id <= after.id:
                 continue
             if offset:
@@ -313,12 +318,15 @@ class Territory:
             found.append(entity)
             if len(found) == limit:
                 break
+        shares.note(page, [stream.position for stream in streams])
         return found
 
-    async def _entities(self, plan: _Plan, tenant: str, size: int) -> AsyncIterator[Entity]:
+    async def _entities(
+        self, plan: _Plan, tenant: str, size: int, streams: Sequence[Stream] | None = None
+    ) -> AsyncIterator[Entity]:
         """All that match, in the order of ids."""
         pending: list[Entity] = []
-        async for group in groups(self._streams(plan, tenant), size):
+        async for group in groups(streams or self._streams(plan, tenant), size):
             entity = self._of_group(group)
             if entity is None:
                 continue

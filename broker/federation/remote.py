@@ -20,6 +20,7 @@ from broker.contexts import Contexts
 from broker.federation.breaker import Breakers
 from broker.federation.caller import Caller
 from broker.federation.forwarding import Forwarded, Parameters, forwarded
+from broker.federation.shares import Shares
 from broker.federation.statistics import Statistics
 from broker.notifications.endpoints import EndpointPolicy
 from broker.settings import Settings
@@ -80,6 +81,7 @@ class Remotes:
         self._breakers = Breakers(settings.federation_failures, settings.federation_cooldown)
         self._session: aiohttp.ClientSession | None = None
         self.statistics = Statistics(client)
+        self.shares = Shares()
 
     @property
     def at_once(self) -> int:

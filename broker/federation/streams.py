@@ -42,7 +42,10 @@ class Item:
 
 
 class Stream:
-    """What has come of one source and is not taken yet; `position` counts what was taken."""
+    """What has come of one source and is not taken yet; `position` counts what was taken.
+
+    `first_size` is how many it is asked for at first, where that is not what it is asked for later.
+    """
 
     auxiliary = False
 
@@ -50,6 +53,7 @@ class Stream:
         self.items: deque[Item] = deque()
         self.ended = False
         self.position = 0
+        self.first_size: int | None = None
 
     async def fill(self, size: int, *, ids_only: bool) -> None:
         """Reads on: at least one more item, or the end."""
@@ -238,10 +242,13 @@ def next_page(answer: Answer) -> list[tuple[str, str]] | None:
 async def filled(streams: Iterable[Stream], size: int, *, ids_only: bool = False) -> None:
     """Reads on, at once, in all streams of which nothing is left."""
     empty = [one for one in streams if not one.items and not one.ended]
-    if len(empty) == 1:
-        await empty[0].fill(size, ids_only=ids_only)
-    elif empty:
-        await asyncio.gather(*[one.fill(size, ids_only=ids_only) for one in empty])
+    fills = [one.fill(one.first_size or size, ids_only=ids_only) for one in empty]
+    for one in empty:
+        one.first_size = None
+    if len(fills) == 1:
+        await fills[0]
+    else:
+        await asyncio.gather(*fills)
 
 
 Group = list[tuple[Stream, Item]]

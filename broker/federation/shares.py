@@ -1,0 +1,34 @@
+"""How much of a page came from each source the last time it was asked for: so much is asked of each the next time.
+
+The first entities in the order of ids may all be one source's. To ask every source for the whole page costs each of
+them the page; to ask for a part costs another request where the part was too small. What was true a moment ago is the
+best guess, and a wrong one costs time and nothing else.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+
+_MOST = 1000
+_LEAST = 4
+
+
+class Shares:
+    """What the pages that a worker has answered were made of."""
+
+    def __init__(self) -> None:
+        self._taken: OrderedDict[Hashable, tuple[int, ...]] = OrderedDict()
+
+    def expected(self, page: Hashable, sources: int, size: int) -> list[int]:
+        """How many entities to ask each of the sources for, to have a page of `size`."""
+        taken = self._taken.get(page)
+        if taken is None or len(taken) != sources:
+            return [size] * sources
+        self._taken.move_to_end(page)
+        # One more than was taken tells that what follows is another's; some more leave room for change.
+        return [min(size, count + _LEAST + count // 8) for count in taken]
+
+    def note(self, page: Hashable, taken: Sequence[int]) -> None:
+        """So many were taken of each source."""
+        self._taken[page] = tuple(taken)
+        if len(self._taken) > _MOST:
+            self._taken.popitem(last=False)
