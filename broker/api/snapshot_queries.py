@@ -10,9 +10,11 @@ from broker.api.query import linking_of, query_of, view_of
 from broker.api.query_body import parameters_of
 from broker.api.request import Request
 from broker.api.temporal import history_of
+from broker.api.temporal_across import Across
 from broker.api.temporal_query import TemporalReading, body_parameters, reading_of
 from broker.clock import now
 from broker.federation.reads import Territory
+from broker.history.copying import rows_of_evolution
 from broker.history.rows import Document, Row
 from broker.operations.linked import with_linked
 from broker.operations.temporal import batches
@@ -56,7 +58,7 @@ class QueryReader:
             context,
             attributes=view.attributes,
             dataset_ids=view.dataset_ids,
-            split=parameters_of(asked.body).get("splitEntities"),
+            split=asked.body.get("splitEntities"),
         )
         most = self._services.settings.max_links
         async for page in self._pages(request, query, territory):
@@ -68,10 +70,17 @@ class QueryReader:
     async def evolutions(self, asked: Asked) -> AsyncIterator[tuple[Document, list[Row]]]:
         """The entities of the answer of Query Temporal Evolution, with their rows."""
         request = self._request(asked)
-        history = history_of(request)
-        ask = _temporal_reading(request, asked.body, await request.context()).ask
-        ask = with_(ask, limit=ask.time.last_n or _MOST_INSTANCES + 1)
+        history, context = history_of(request), await request.context()
+        reading = _temporal_reading(request, asked.body, context)
+        ask = with_(reading.ask, limit=reading.ask.time.last_n or _MOST_INSTANCES + 1)
         await history.begin(request.tenant)
+        if request.distributed:
+            split = asked.body.get("splitEntities")
+            across = Across(request, context, with_(reading, ask=ask), history, split=split)
+            if matches := across.of_query():
+                async for past in across.evolutions(matches):
+                    yield rows_of_evolution(past, request.now)
+                return
         async for found in batches(history, request.tenant, ask, request.now, 1):
             for one in found:
                 if ask.time.last_n is None:

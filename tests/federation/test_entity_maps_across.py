@@ -238,3 +238,25 @@ async def test_a_retrieval_of_the_past_asks_only_whom_the_map_names(histories):
     assert listed == {"urn:ngsi-ld:Vehicle:3": ["@none", registration]}
 
 
+async def test_a_snapshot_has_the_past_of_all_sources(histories):
+    front, source, _ = histories
+    query = {"type": "Query", "entities": [{"type": "Vehicle"}], "temporalQ": WINDOW}
+
+    made = await front.post("/snapshots", {"type": "Snapshot", "snapshotTemporalQueries": [query, query]})
+    path = made.headers["Location"].removeprefix("/ngsi-ld/v1")
+    while (shown := (await front.get(path)).json)["snapshotStatus"] == "preparing":  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    there = (await source.get("/temporal/entities/urn:ngsi-ld:Vehicle:2")).json
+    await source.delete("/temporal/entities/urn:ngsi-ld:Vehicle:2")
+    scoped = {"NGSILD-Snapshot": shown["id"]}
+    two, three = [
+        (await front.get(f"/temporal/entities/urn:ngsi-ld:Vehicle:{number}", headers=scoped)).json for number in (2, 3)
+    ]
+
+    assert shown["snapshotTemporalQueriesDetails"] == [{"resultStatus": "success"}] * 2
+    assert two == there
+    assert {"speed", "brand"} <= three.keys()
+    sums = await front.get(
+        "/temporal/entities/urn:ngsi-ld:Vehicle:2", headers=scoped, aggrMethods="sum", format="aggregatedValues"
+    )
+    assert sums.json["speed"]["sum"][0][0] == 41
