@@ -12,7 +12,7 @@ import orjson
 
 from adapters.commands.audit import Audit
 from adapters.commands.ledger import Ledger
-from adapters.commands.states import ERROR, EXPIRED, FINAL, PENDING, UNKNOWN, Order
+from adapters.commands.states import ERROR, EXPIRED, FINAL, PENDING, TAKEN, UNKNOWN, Order
 from adapters.commands.template import CommandTemplate
 from adapters.errors import MappingError
 
@@ -152,7 +152,7 @@ def _order(
         expires=requested + template.time_to_live,
         state=PENDING,
         state_at=time.time(),
-        info="taken",
+        info=TAKEN,
         key=command_id,
     )
 

@@ -77,6 +77,18 @@ class Ledger:
         statement = "SELECT 1 FROM commands WHERE id = ?"
         return await self._do(lambda: self._database.execute(statement, (command_id,)).fetchone() is not None)
 
+    async def get(self, command_id: str) -> Order | None:
+        """The command as it is now."""
+        statement = "SELECT body FROM commands WHERE id = ?"
+        row = await self._do(lambda: self._database.execute(statement, (command_id,)).fetchone())
+        return _unpacked(row[0]) if row else None
+
+    async def is_in(self, order: Order) -> bool:
+        """Whether the command is in this very state still."""
+        statement = "SELECT 1 FROM commands WHERE id = ? AND state = ? AND state_at = ?"
+        values = (order.id, order.state, order.state_at)
+        return await self._do(lambda: self._database.execute(statement, values).fetchone() is not None)
+
     async def in_states(self, states: Iterable[str], most: int = -1) -> list[Order]:
         """The commands in these states, older first; at most so many."""
         wanted = [*states, most]

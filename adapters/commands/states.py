@@ -22,6 +22,9 @@ EXPIRED = "EXPIRED"
 TIMEOUT = "TIMEOUT"
 """Delivered, and nothing heard in time; what is heard later still counts."""
 
+TAKEN = "taken"
+"""What is said of a command that was not tried yet."""
+
 UNKNOWN = "UNKNOWN"
 """It may or may not have reached the vendor, and is not sent again."""
 

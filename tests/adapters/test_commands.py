@@ -378,6 +378,31 @@ async def test_commands_of_one_entity_go_one_after_the_other(running, valves, lo
     assert [each["open"] for each in valves.sent] == list(range(10))
 
 
+async def test_equipment_that_is_away_does_not_hold_up_other_equipment(file, vendor, adapter, application):
+    valves = Valves(vendor, free_port())
+    away = 503
+
+    async def take(request):
+        valves.sent.append(request.path)
+        return web.json_response({}, status=away if request.path.endswith("v1") else 201)
+
+    await vendor.serve(valves__v1=take, valves__v2=take)
+    adapter(file(valves.port, command={"outcomes": []}, concurrency=1))
+    for name in ("v1", "v2"):
+        await valves.tell(name=name, flow=1, at="2026-11-20T10:00:00Z")
+        await application.exists(VALVE[:-1] + name[1:])
+
+    await application.command(VALVE, "setValue", 1)
+    await until(lambda: valves.sent)
+    await application.command(VALVE[:-1] + "2", "setValue", 2)
+
+    await application.becomes(VALVE[:-1] + "2", "setValue", "OK")
+    entity = await application.becomes(VALVE, "setValue", "PENDING")
+    assert entity["setValue_info"]["value"] == "not sent yet: answered 503: {}"
+    away = 201
+    await application.becomes(VALVE, "setValue", "OK")
+
+
 async def test_killed_at_random_each_command_is_carried_out_at_most_once(file, vendor, adapter, application):
     valves = Valves(vendor, free_port())
     chance = random.Random(8)
