@@ -3,12 +3,11 @@
 from typing import Any, cast
 
 from ngsi_ld.attributes import SYSTEM_MEMBERS
-from ngsi_ld.datetimes import checked_date_time
 from ngsi_ld.entity import Attributes, Instance
 from ngsi_ld.errors import bad_request_data
 from ngsi_ld.expansion.entity import checked_object
 from ngsi_ld.expansion.instance import attribute_iri
-from ngsi_ld.expansion.received import keep_times
+from ngsi_ld.expansion.received import keep_times, system_time
 from ngsi_ld.names import Names
 from ngsi_ld.scopes import checked_scopes
 from ngsi_ld.temporal.expansion import MEMBERS, expand_entity_temporal, expand_temporal_instance
@@ -32,9 +31,9 @@ def expand_evolution(body: Any, names: Names) -> Evolution:
         entity.types,
         attributes,
         _scope(body[SCOPE]) if SCOPE in body else None,
-        _time(body, "createdAt"),
-        _time(body, "modifiedAt"),
-        _time(body, "deletedAt") or None,
+        system_time(body, "createdAt"),
+        system_time(body, "modifiedAt"),
+        system_time(body, "deletedAt") or None,
     )
 
 
@@ -52,12 +51,7 @@ def _scope(value: Any) -> list[dict[str, Any]]:
     for one in listed:
         if not isinstance(one, dict) or "value" not in one:
             raise bad_request_data("the scopes of an evolution must be instances")
-        times = {name: _time(one, name) for name in ("observedAt", *SYSTEM_MEMBERS) if name in one}
+        times = {name: system_time(one, name) for name in ("observedAt", *SYSTEM_MEMBERS) if name in one}
         kept = {"type": "Property", "value": checked_scopes(one["value"]) if one["value"] else [], **times}
         instances.append(kept | ({"instanceId": one["instanceId"]} if "instanceId" in one else {}))
     return instances
-
-
-def _time(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    return "" if value is None else checked_date_time(value, name)
