@@ -54,28 +54,29 @@ def size(rows: Iterable[Row]) -> int:
     return sum(_SCALAR if type(row["v"]) in _NUMBERS and "h" not in row else _encoded(row) for row in rows)
 
 
-def unpack(bucket: Document) -> list[Row]:
-    """The rows of a bucket, in order of time."""
+def unpack(bucket: Document, numbers: range | None = None) -> list[Row]:
+    """The rows of a bucket, in order of time; only those with `numbers`, consecutive ones, where they are given."""
     base, unit, observed = bucket["b"], bucket["u"], bucket["o"]
-    shapes, marks, corrections = bucket.get("h"), bucket.get("x", {}), bucket.get("m", {})
+    shapes, late, which = bucket.get("h"), bucket.get("c"), bucket.get("g")
+    times, values = bucket["t"], bucket["v"]
     common: Row = {"a": bucket["a"], "k": bucket["k"]}
     if "d" in bucket:
         common["d"] = bucket["d"]
     if not observed:
         common["w"] = 1
+    if numbers is None:
+        numbers = range(len(times))
     rows: list[Row] = []
-    late = bucket.get("c")
-    which = bucket.get("g")
-    for number, (time, value) in enumerate(zip(bucket["t"], bucket["v"], strict=True)):
-        at = base + unit * time
-        row = {**common, "t": at, "c": at if late is None else at + late[number], "v": value}
+    for number in numbers:
+        at = base + unit * times[number]
+        row = {**common, "t": at, "c": at if late is None else at + late[number], "v": values[number]}
         if shapes is not None and (shape := shapes[0 if which is None else which[number]]):
             row["h"] = shape
         rows.append(row)
-    for number, at in marks.items():
-        rows[int(number)]["x"] = at
-    for number, at in corrections.items():
-        rows[int(number)]["m"] = at
+    for name in ("x", "m"):
+        for number, at in bucket.get(name, {}).items():
+            if int(number) in numbers:
+                rows[int(number) - numbers.start][name] = at
     return rows
 
 

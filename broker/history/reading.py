@@ -14,7 +14,7 @@ from ngsi_ld.temporal.query import TemporalQuery
 _RETRIES = 20
 _DENSE = 50
 """Rows that a bucket is taken to have at least, where a limit says how many are wanted."""
-_FEW = 3
+_FEW = 2
 _MORE = 8
 """How many times more buckets are read where it had not."""
 _BATCH = 1000
@@ -143,6 +143,18 @@ class _Read:
     last: Document | None = None
 
 
+def _numbers(bucket: Document, wanted: Wanted) -> range:
+    """Which rows of a bucket to look at: no more than are wanted of the series, where they are in that order."""
+    times, limit, query = bucket["t"], wanted.limit, wanted.query
+    every = range(len(times))
+    if limit is None or query.timeproperty != "observedAt":
+        return every
+    first, last = (bucket["b"] + bucket["u"] * time for time in (times[0], times[-1]))
+    if wanted.latest:
+        return every[-limit:] if query.end is None or last < query.end else every
+    return every[:limit] if query.start is None or first >= query.start else every
+
+
 def _is_short(read: _Read, buckets: int, wanted: Wanted) -> bool:
     """Whether there may be more buckets, and rows that are wanted in them."""
     if read.buckets < buckets or read.last is None or wanted.limit is None:
@@ -197,7 +209,9 @@ async def _rows(
         elif "t" in one:
             read = found.setdefault((one["a"], one.get("d")), _Read())
             read.buckets, read.last = read.buckets + 1, one
-            read.rows += [row for row in unpack(one) if wanted.query.includes(time_of(row, wanted.query.timeproperty))]
+            numbers = _numbers(one, wanted)
+            named = wanted.query.timeproperty
+            read.rows += [row for row in unpack(one, numbers) if wanted.query.includes(time_of(row, named))]
         else:
             moved = one.get("moves", 0)
     return found, moved
