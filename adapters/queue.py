@@ -7,7 +7,7 @@ and that transaction sends again (the same data, which changes nothing) and neve
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,14 +81,17 @@ class Queue:
         self._bytes += size
         self._filled.set()
 
-    async def take(self, most: int) -> list[Queued]:
-        """The oldest entities, waiting for the first; each entity once, its oldest. They stay until `settle`."""
+    async def take(self, most: int, *, without: Collection[str] = (), least: int = 1) -> list[Queued]:
+        """The oldest entities, waiting until there are `least`; each entity once, its oldest. They stay until `settle`.
+
+        `without`: entities that are under way, and are passed over.
+        """
         while True:
             self._filled.clear()
-            if self._count:
+            if self._count >= least + len(without):
                 async with self._lock:
-                    taken = self._oldest(most)
-                if taken:
+                    taken = self._oldest(most, without)
+                if len(taken) >= least:
                     return taken
             await self._filled.wait()
 
@@ -123,16 +126,17 @@ class Queue:
         """Closes the file."""
         self._database.close()
 
-    def _oldest(self, most: int) -> list[Queued]:
+    def _oldest(self, most: int, without: Collection[str]) -> list[Queued]:
         # twice as many are looked at, so that one entity that comes often does not make batches of one
-        rows = self._database.execute("SELECT seq, entity, body FROM queue ORDER BY seq LIMIT ?", [most * 2])
-        first: dict[str, Queued] = {}
-        for seq, entity, body in rows.fetchall():
-            if entity not in first:
-                first[entity] = Queued(seq, entity, body)
+        limit = most * 2 + len(without)
+        first: dict[str, int] = {}
+        for seq, entity in self._database.execute("SELECT seq, entity FROM queue ORDER BY seq LIMIT ?", [limit]):
+            if entity not in first and entity not in without:
+                first[entity] = seq
                 if len(first) == most:
                     break
-        return list(first.values())
+        statement = f"SELECT seq, entity, body FROM queue WHERE seq IN ({_marks(first)}) ORDER BY seq"  # noqa: S608  only ?
+        return [Queued(*row) for row in self._database.execute(statement, list(first.values())).fetchall()]
 
     async def _drop(self, entities: int, size: int) -> None:
         """Takes the oldest out until so many entities and bytes have room, in one go."""
@@ -179,5 +183,5 @@ async def _finished(work: Coroutine[Any, Any, Any]) -> None:
         raise
 
 
-def _marks(values: Sequence[Any]) -> str:
+def _marks(values: Collection[Any]) -> str:
     return ",".join("?" * len(values))

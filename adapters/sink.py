@@ -1,7 +1,8 @@
 """Entities from the queue to an NGSI-LD broker, by batch upsert (GS CIM 009 v1.9.1, 5.6.8 and 6.15)."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from adapters.definition import Broker, Delivery
 from adapters.freshness import Fresh, fresh
 from adapters.history import History
 from adapters.posting import Poster, reason
-from adapters.queue import Queue, Queued
+from adapters.queue import Queue, Queued, Sent
 
 _REFUSALS = frozenset({400, 409, 422})
 """What the broker says of the data itself: halves are sent until the entity at fault is alone."""
@@ -31,6 +32,19 @@ class _Outcome:
     """What became of a batch: the reasons of the entities refused, by id."""
 
     refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Entities of the queue, and of them what is news to the broker."""
+
+    taken: Sequence[Queued]
+    news: dict[str, Fresh]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of the entities."""
+        return frozenset(each.entity_id for each in self.taken)
 
 
 class Sink:
@@ -55,19 +69,56 @@ class Sink:
         self._dead = dead
         self._counts = counts
         self._static = static
+        self._waits = False
         self._history = History(broker, counts)
         self._url = f"{broker.url.rstrip('/')}/ngsi-ld/v1/entityOperations/upsert?options=update"
 
     async def run(self) -> None:
-        """Sends until it is cancelled; a cancellation leaves what is not settled in the queue."""
+        """Sends until it is cancelled; a cancellation leaves what is not settled in the queue.
+
+        While the broker has a batch, the one before is settled with the disk, and the next is made ready where the
+        queue has a whole one: each of other entities, so that what is said of one entity stays in order.
+        """
         timeout = aiohttp.ClientTimeout(total=self._broker.timeout)
         async with aiohttp.ClientSession(timeout=timeout, headers=self._broker.request_headers()) as session:
             poster = Poster(session, self._delivery, self._counts)
-            while True:
-                taken = await self._queue.take(self._delivery.batch)
-                await self._deliver(poster, taken)
+            settling: asyncio.Task[None] | None = None
+            unsettled: frozenset[str] = frozenset()
+            ready: _Batch | None = None
+            try:
+                while True:
+                    if ready is None:
+                        if settling is not None:
+                            await settling
+                        unsettled = frozenset()
+                        ready = await self._news(await self._queue.take(self._delivery.batch))
+                    batch = ready
+                    self._waits = True
+                    following = asyncio.create_task(self._ahead(batch.ids | unsettled))
+                    try:
+                        sent = await self._deliver(poster, batch)
+                        if settling is not None:
+                            await settling
+                        settling = asyncio.create_task(self._queue.settle(batch.taken, sent))
+                        unsettled = batch.ids
+                        if self._waits:
+                            following.cancel()
+                        await asyncio.wait((following,))
+                    finally:
+                        following.cancel()
+                    ready = None if following.cancelled() else following.result()
+            finally:
+                if settling is not None:
+                    await asyncio.wait((settling,))
 
-    async def _deliver(self, poster: Poster, taken: Sequence[Queued]) -> None:
+    async def _ahead(self, under_way: Collection[str]) -> _Batch:
+        """A whole batch of other entities, as soon as the queue has one."""
+        taken = await self._queue.take(self._delivery.batch, without=under_way, least=self._delivery.batch)
+        self._waits = False
+        return await self._news(taken)
+
+    async def _news(self, taken: Sequence[Queued]) -> _Batch:
+        """What the broker does not know of these entities."""
         now = time.time()
         known = await self._queue.sent(each.entity_id for each in taken)
         news: dict[str, Fresh] = {}
@@ -80,6 +131,11 @@ class Sink:
                 self._counts.skipped.inc()
             if part.entity is not None or part.past is not None:
                 news[each.entity_id] = part
+        return _Batch(taken, news)
+
+    async def _deliver(self, poster: Poster, batch: _Batch) -> dict[str, Sent]:
+        """Sends a batch; what to remember of it, once it is settled. What is refused is in the dead letters."""
+        news = batch.news
         entities = [part.entity for part in news.values() if part.entity is not None]
         late = [part.past for part in news.values() if part.past is not None]
         outcome = _Outcome()
@@ -93,15 +149,14 @@ class Sink:
         ]
         past = [DeadLetter("history", why, news[entity_id].past) for entity_id, why in refused_late.items()]
         await self._dead.add(letters + past)
-        sent = {
+        self._counts.dead("broker").inc(len(letters))
+        self._counts.dead("history").inc(len(past))
+        self._counted(entities, len(entities) - len(letters))
+        return {
             entity_id: part.sent
             for entity_id, part in news.items()
             if part.entity is not None and entity_id not in outcome.refused
         }
-        await self._queue.settle(taken, sent)
-        self._counts.dead("broker").inc(len(letters))
-        self._counts.dead("history").inc(len(past))
-        self._counted(entities, len(entities) - len(letters))
 
     async def _send(self, poster: Poster, entities: list[dict[str, Any]], outcome: _Outcome) -> None:
         status, answer = await poster.answer(self._url, entities, _FINAL, f"{len(entities)} entities")

@@ -149,3 +149,17 @@ def test_what_is_news(second, now, kept, late, duplicates):
 
     names = [] if news.entity is None else [name for name in news.entity if name not in ("id", "type")]
     assert (names, news.late, news.duplicates) == (kept, late, duplicates)
+
+
+async def test_what_is_under_way_is_passed_over_until_there_is_a_whole_batch_of_others(queue):
+    one = queue()
+    await one.put(entities(1, 2, 1, 3))
+    under_way = {each.entity_id for each in await one.take(2)}
+
+    ahead = asyncio.create_task(one.take(2, without=under_way, least=2))
+    await asyncio.sleep(0.05)
+    waited = not ahead.done()
+    await one.put(entities(4, 5))
+
+    assert waited
+    assert [each.entity_id for each in await ahead] == ["urn:x:3", "urn:x:4"]
