@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import aiohttp
+import orjson
 
 from adapters.backoff import Backoff
 from adapters.commands.audit import time_text
@@ -51,6 +52,7 @@ class Subscriber:
         self._api = f"{broker.url.rstrip('/')}/ngsi-ld/v1"
         self._since = 0.0
         self._filters = True
+        self._subscribed = False
         self._woken = asyncio.Event()
         self._asked: dict[tuple[str, str], dict[str, None]] = {}
         self._needs: dict[str, None] = {}
@@ -83,18 +85,27 @@ class Subscriber:
                 self._woken.clear()
 
     async def _subscribe(self, session: aiohttp.ClientSession) -> None:
-        """Creates the subscription, or makes the one that is there as it should be."""
+        """Sees that the subscription is there and active; at the first time, that it says what this file says now."""
+        url = f"{self._api}/subscriptions/{self._id}"
+        async with session.get(url) as answer:
+            status, said = answer.status, await answer.read()
+        if status == 200 and self._subscribed and _active(said):
+            return
         fragment = self._subscription()
-        async with session.patch(f"{self._api}/subscriptions/{self._id}", json=fragment) as answer:
-            status, said = answer.status, await answer.text()
         if status == 404:
             created = {"id": self._id, **fragment}
             async with session.post(f"{self._api}/subscriptions", json=created) as answer:
-                status, said = answer.status, await answer.text()
-            if status == 201:
-                _log.info("subscribed to commands as %s", self._id)
+                status, said = answer.status, await answer.read()
+        elif status == 200:
+            async with session.patch(url, json=fragment) as answer:
+                status, said = answer.status, await answer.read()
         if status not in (200, 201, 204, 409):
-            raise _RefusedError(f"the subscription {self._id} was answered {status}: {said[:300]}")
+            raise _RefusedError(
+                f"the subscription {self._id} was answered {status}: {said[:300].decode(errors='replace')}"
+            )
+        if not self._subscribed:
+            _log.info("subscribed to commands as %s", self._id)
+        self._subscribed = True
 
     def _subscription(self) -> dict[str, Any]:
         names = {name: None for names in self._asked.values() for name in names}
@@ -110,6 +121,7 @@ class Subscriber:
             "description": "Commands for an adapter's equipment",
             "entities": entities,
             "watchedAttributes": list(names),
+            "isActive": True,
             "notification": {
                 "attributes": list(dict.fromkeys(shown)),
                 "format": "normalized",
@@ -165,3 +177,12 @@ class Subscriber:
                 raise _RefusedError(f"{answer.url.path} was answered {answer.status}: {(await answer.text())[:300]}")
             content = await answer.json(content_type=None)
             return content if isinstance(content, list) else []
+
+
+def _active(subscription: bytes) -> bool:
+    """Whether a subscription, as the broker shows it, notifies."""
+    try:
+        shown = orjson.loads(subscription)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(shown, dict) and shown.get("isActive") is not False and shown.get("status") != "paused"

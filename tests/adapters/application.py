@@ -29,6 +29,24 @@ class Application(Reader):
         ):
             assert answer.status == 204, await answer.text()
 
+    async def subscription(self, method, body=None):
+        """Deletes or changes the subscription of the adapter `test`, or reads it."""
+        url = f"{self._url}/ngsi-ld/v1/subscriptions/urn:ngsi-ld:Subscription:beffroi-adapter-test"
+        async with (
+            aiohttp.ClientSession(headers=self._headers) as session,
+            session.request(method, url, json=body) as answer,
+        ):
+            return await answer.json() if answer.status == 200 else answer.status
+
+    async def subscribed(self, holds=lambda shown: True):
+        """The adapter's subscription, once it is there and as it should be."""
+        for _ in range(100):
+            shown = await self.subscription("GET")
+            if isinstance(shown, dict) and holds(shown):
+                return shown
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"the subscription is {shown}")
+
     async def command(self, entity, name, value, **options):
         """Writes the command; sub-properties by their names, an observedAt as it is."""
         attribute = {"type": "Property", "value": value}

@@ -82,7 +82,15 @@ async def test_bacnet_states(runs, mqtt, reader):
 
 
 @pytest.mark.parametrize(
-    ("topic", "payload"), [("a/b/c/2_1/set", b"1"), ("a/b/c/2_1/state", b""), ("a/b/c/2_1/state", b"[]")]
+    ("topic", "payload"),
+    [
+        ("a/b/c/2_1/set", b"1"),
+        ("a/b/c/2_1/state", b""),
+        ("a/b/c/2_1/state", b"[]"),
+        ("bacnetwrite_status/mairie/114/2_1/85", b"success"),
+        ("bacnetwrite_status/mairie/114/2_1/85", b"{}"),
+        ("bacnetwrite_status/mairie", b"{}"),
+    ],
 )
 def test_bacnet_what_is_no_state_is_a_fault(topic, payload):
     decoder = open_decoder({"kind": "bacnet_mqtt"}, "test")

@@ -358,6 +358,17 @@ async def test_a_lost_state_directory_does_not_carry_out_again(running, valves, 
     assert len(valves.sent) == 1
 
 
+async def test_a_subscription_that_somebody_deleted_or_paused_is_made_again(running, valves, application, log):
+    await running(poll=0.3)
+    await until(lambda: "subscribed to commands" in log())
+
+    await application.subscription("DELETE")
+    shown = await application.subscribed()
+    assert shown["watchedAttributes"] == ["setValue"]
+    await application.subscription("PATCH", {"isActive": False})
+    await application.subscribed(lambda shown: shown.get("isActive") is not False)
+
+
 async def test_the_token_is_checked(running, valves, log):
     path, _ = await running()
     await until(lambda: "commands are taken" in log())

@@ -108,3 +108,19 @@ def test_a_key_that_is_not_agreed_on_is_a_fault_that_does_not_tell_it():
 
     assert isinstance(fault, Fault)
     assert "secret" not in fault.reason + str(fault.record)
+
+
+def test_what_devices_say_of_commands():
+    result = {"device": "d", "key": "k", "protocol": "ul", "time": None, "result": {"name": "ping", "value": "Ping ok"}}
+
+    assert decoded("/ul/k/d/cmdexe", b"d@ping|Ping ok") == [result]
+    assert decoded("/json/k/d/cmdexe", b'{"ping": "Ping ok"}') == [result | {"protocol": "json"}]
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [("/ul/k/d/cmdexe", b"ping|ok"), ("/json/k/d/cmdexe", b"[]"), ("/json/k/d/cmdexe", b"{"), ("/x/k/d/cmdexe", b"{}")],
+)
+def test_what_is_no_result_of_a_command(topic, payload):
+    with pytest.raises(DecodingError):
+        decoded(topic, payload)

@@ -1,9 +1,11 @@
 """Late data never overwrites fresher state, and reaches history."""
 
+import asyncio
 import json
 
 import aiohttp
 
+from adapters import dead
 from tests.adapters.peer import until
 
 FLOW = "urn:ngsi-ld:DeviceMeasurement:chalons-pump-1"
@@ -92,3 +94,17 @@ async def test_late_data_that_is_refused_is_set_aside(adapter_file, adapter, pee
     letter = json.loads(line)
     assert (letter["stage"], letter["reason"]) == ("history", "400: no")
     assert letter["record"]["numValue"]["value"] == 20
+
+
+async def test_late_data_that_was_refused_is_replayed(adapter_file, adapter, peer, tmp_path):
+    peer.temporal_status = 400
+    file = adapter_file({**SOURCES, "source": feed(tmp_path, measured(30, 12), measured(20, 10))})
+    assert await adapter(file).ended() == 0
+    peer.temporal_status = 204
+
+    assert await asyncio.to_thread(dead.main, file, "replay") == 0
+    (tmp_path / "feed.ndjson").write_text("")
+    assert await adapter(file).ended() == 0
+
+    assert [each["numValue"][0]["value"] for each in peer.temporal] == [20, 20]
+    assert peer.entities[FLOW]["numValue"]["value"] == 30
