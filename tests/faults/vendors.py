@@ -120,7 +120,10 @@ class MqttVendor(Vendor):
         await asyncio.sleep(_SAVED)  # a mosquitto that is killed in these seconds is told again
 
     async def _publish(self, client: aiomqtt.Client, records: list[Record]) -> None:
-        await asyncio.gather(*(client.publish(f"drill/{each['ref']}", json.dumps(each), qos=1) for each in records))
+        publishing = (client.publish(f"drill/{each['ref']}", json.dumps(each), qos=1) for each in records)
+        for failed in await asyncio.gather(*publishing, return_exceptions=True):
+            if failed is not None:
+                raise failed
         now = time.monotonic()
         self._fresh = [(at, each) for at, each in self._fresh if now - at < _SAVED] + [(now, each) for each in records]
         self.acknowledged.update(_refs(records))
