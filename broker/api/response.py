@@ -57,8 +57,7 @@ def multi_status(body: Any) -> Response:
 
 def created(path: str) -> Response:
     """201 with the Location of what was created, such as `/ngsi-ld/v1/entities/urn:ngsi-ld:Streetlight:1`."""
-    # With the capital of RFC 9110: letters make no difference there (5.1), but they do to some clients.
-    return Response(201, b"", [(b"Location", location(path))])
+    return Response(201, b"", [(b"location", location(path))])
 
 
 def location(path: str) -> bytes:
