@@ -47,7 +47,7 @@ def templates_of(definition: Definition, mapper: Mapper) -> list[CommandTemplate
     if encoding is not None:
         where = f"{definition.file}: commands.send.encoding"
         encode = profile_part(encoding, "commands", "encode", where, ["json"])
-    return [
+    templates = [
         template
         for name, entity in definition.entities.items()
         if isinstance(entity, dict)
@@ -61,6 +61,9 @@ def templates_of(definition: Definition, mapper: Mapper) -> list[CommandTemplate
             f"{definition.file}: entities.{name}.commands",
         )
     ]
+    if options.taken and not templates:
+        raise DefinitionError(f"{definition.file}: commands", "are taken, and no entity template has any")
+    return templates
 
 
 class Commands:

@@ -24,6 +24,9 @@ from adapters.options import read, shown
 Encoding = Callable[[Any], bytes]
 """From what `body` makes to what is sent, for vendors whose messages are not JSON."""
 
+_NEEDED = {"http": "url", "mqtt": "topic"}
+"""What a request must have for a way to the vendor."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeTemplate:
@@ -143,6 +146,10 @@ def _compile(
     chosen = read(CommandOptions, data, where)
     answer = read(AnswerOptions, chosen.answer, f"{where}.answer")
     shape = read(AttributeOptions, chosen.value, f"{where}.value")
+    request = read(RequestOptions, chosen.request, f"{where}.request")
+    needed = _NEEDED.get(str(general.send.get("kind")))
+    if needed is not None and not getattr(request, needed):
+        raise DefinitionError(f"{where}.request.{needed}", f"is missing: commands are sent by {general.send['kind']}")
 
     def expression(text: str | None, member: str) -> Expression | None:
         return None if text is None else compile_expression(text, functions, f"{where}.{member}")
@@ -160,9 +167,7 @@ def _compile(
         outcomes=tuple(_outcome(each, functions, f"{where}.outcomes[{at}]") for at, each in enumerate(chosen.outcomes)),
         _convert=compile_conversion(shape, zone, f"{where}.value"),
         _key=expression(chosen.key, "key"),
-        _request=_compile_request(
-            read(RequestOptions, chosen.request, f"{where}.request"), functions, encode, f"{where}.request"
-        ),
+        _request=_compile_request(request, functions, encode, f"{where}.request"),
         _done=expression(answer.done, "answer.done"),
         _failed=expression(answer.failed, "answer.failed"),
         _info=expression(answer.info, "answer.info"),

@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,12 @@ import yaml
 from aiohttp import web
 
 from adapters.commands import audit
+from adapters.commands.execution import templates_of
+from adapters.definition import load
+from adapters.errors import DefinitionError
+from adapters.mapping import Mapper
 from tests.adapters.peer import free_port, until
+from tests.adapters.profiles import definition_of
 
 VALVE = "urn:ngsi-ld:DeviceMeasurement:chalons-v1"
 
@@ -445,3 +451,41 @@ async def test_killed_at_random_each_command_is_carried_out_at_most_once(file, v
     assert set(told.values()) <= {"OK", "UNKNOWN"}
     assert len(valves.sent) == len(set(valves.sent))
     assert {command for command, state in told.items() if state == "OK"} <= set(valves.sent)
+
+
+def wrong(path, value):
+    """A file with another value at a path of the command `setValue`, or of `commands`."""
+    definition = json.loads(json.dumps(DEFINITION))
+    definition |= {"source": {"kind": "webhook", "port": 1}, "commands": {"port": 2}}
+    command = definition["entities"]["valve"]["commands"]["setValue"]
+    place, name = {"commands": definition["commands"], "request": command["request"]}.get(path[0], command), path[-1]
+    place[name] = value
+    return definition
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("commands", "prot"), 1, "commands.prot: is not known; did you mean port"),
+        (("commands", "rate"), 0, "commands.rate: must be more than 0"),
+        (("commands", "send"), {"kind": "mqtt"}, "request.topic: is missing: commands are sent by mqtt"),
+        (("request", "url"), "http://x/{a", "request.url: has braces that are not in pairs"),
+        (("request", "url"), "", "request.url: is missing"),
+        (("request", "topic"), "a", "must have a url (for HTTP) or a topic (for MQTT)"),
+        (("request", "body"), "a ==", "request.body: is not a JMESPath expression"),
+        (("command", "outcomes"), [{"of": "a"}], "outcomes[0].state: is missing"),
+        (("command", "value"), {"range": [5]}, "value.range: must be [least, most]"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said(adapter_file, path, value, told):
+    definition = load(adapter_file(wrong(path, value)))
+
+    with pytest.raises(DefinitionError, match=re.escape(told)):
+        templates_of(definition, Mapper(definition))
+
+
+def test_commands_that_a_profile_does_not_have(adapter_file):
+    definition = load(adapter_file({**definition_of("kuzzle"), "commands": {"port": 2}}))
+
+    with pytest.raises(DefinitionError, match="no entity template has any"):
+        templates_of(definition, Mapper(definition))
