@@ -20,6 +20,9 @@ from ngsi_ld.linked import Join, Linking, Node, every, render_inline
 from ngsi_ld.query.query import Query
 from ngsi_ld.representation import LOCATION, View, as_feature, feature_collection, render, render_feature
 
+_BARE = frozenset({"id", "type", "scope"})
+"""The members of an entity for which none of its attributes has to be read."""
+
 _QUERY_CHARACTERS = ":/@!$()*"
 """What stands for itself in a query (RFC 3986, 3.4); not what parts parameters or link values."""
 
@@ -71,7 +74,15 @@ async def page_of_entities(
     found: list[Entity] = []
     if limit:
         # One more than the page tells whether there is a next one.
-        found = await store.find(request.tenant, query, now=request.now, limit=limit + 1, offset=offset, after=after)
+        found = await store.find(
+            request.tenant,
+            query,
+            now=request.now,
+            limit=limit + 1,
+            offset=offset,
+            after=after,
+            bare=linking is None and view.pick is not None and view.pick <= _BARE and request.accept != GEO_JSON,
+        )
     headers = await entity_headers(request, context)
     if parameters.get("count"):
         whole = limit and not offset and after is None and len(found) <= limit

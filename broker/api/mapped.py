@@ -134,6 +134,7 @@ class MappedEntities:
         limit: int,
         offset: int = 0,
         after: Position | None = None,
+        bare: bool = False,
     ) -> list[Entity]:
         """The page from `offset` on, in the order of the map."""
         found: list[Entity] = []

@@ -226,11 +226,13 @@ class Territory:
         limit: int,
         offset: int = 0,
         after: Position | None = None,
+        bare: bool = False,
         chosen: Sequence[Chosen] | None = None,
     ) -> list[Entity]:
         """A page of what matches at all sources together, in the order of ids.
 
-        `after` counts by its id. `chosen` are the sources, instead of those whose registrations match.
+        `after` counts by its id. `bare` makes no difference here. `chosen` are the sources, instead of those whose
+        registrations match.
         """
         self._check_order(query)
         while True:

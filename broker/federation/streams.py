@@ -42,7 +42,8 @@ class Item:
 
 
 class Stream:
-    """What has come of one source and is not taken yet; `position` counts what was taken.
+    """What has come of one source and is not taken yet; `position` counts what was taken, and `taken` is
+    the id of the last of it.
 
     `first_size` is how many it is asked for at first, where that is not what it is asked for later.
     """
@@ -53,6 +54,7 @@ class Stream:
         self.items: deque[Item] = deque()
         self.ended = False
         self.position = 0
+        self.taken: str | None = None
         self.first_size: int | None = None
 
     async def fill(self, size: int, *, ids_only: bool) -> None:
@@ -80,7 +82,7 @@ class LocalStream(Stream):
     async def fill(self, size: int, *, ids_only: bool) -> None:
         """See `Stream`."""
         after = None if self._last is None else Position("", self._last)
-        found = await self._store.find(self._tenant, self._query, now=self._now, limit=size, after=after)
+        found = await self._store.find(self._tenant, self._query, now=self._now, limit=size, after=after, bare=ids_only)
         self.items.extend([Item(one.id, one, None) for one in found])
         if found:
             self._last = found[-1].id
@@ -92,7 +94,10 @@ class LocalStream(Stream):
         return entity
 
     def whole_again(self) -> None:
-        """Nothing: what it has is whole."""
+        """See `Stream`."""
+        if self.items:
+            super().whole_again()
+            self._last = self.taken
 
 
 class SourceStream(Stream):
@@ -271,4 +276,5 @@ async def groups(streams: Sequence[Stream], size: int, *, ids_only: bool = False
             while items and items[0].id == lowest:
                 group.append((stream, items.popleft()))
                 stream.position += 1
+                stream.taken = lowest
         yield group

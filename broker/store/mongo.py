@@ -113,6 +113,7 @@ class MongoStore:
         limit: int,
         offset: int = 0,
         after: Position | None = None,
+        bare: bool = False,
     ) -> list[Entity]:
         """See `Store`."""
         database = await self._database(tenant)
@@ -123,9 +124,11 @@ class MongoStore:
 
         async def page() -> list[Entity]:
             with self._asking(self._limits.query_seconds):
-                return await queries.page(database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after)
+                return await queries.page(
+                    database[ENTITIES], query, now=now, limit=limit, offset=offset, after=after, bare=bare
+                )
 
-        return await self._pages.answer((tenant, query, limit, offset, after), page)
+        return await self._pages.answer((tenant, query, limit, offset, after, bare), page)
 
     async def ids(self, tenant: str, query: Query, *, now: str, most: int) -> list[str]:
         """See `Store`."""

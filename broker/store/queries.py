@@ -29,6 +29,10 @@ Entities = AsyncCollection[dict[str, Any]]
 
 CREATION_ORDER = [("createdAt", ASCENDING), ("_id", ASCENDING)]
 
+_WITHOUT_ATTRIBUTES = {"attrs": {"$literal": {}}, "types": 1, "scope": 1, "createdAt": 1, "modifiedAt": 1} | {
+    "expiresAt": 1,
+    "v": 1,
+}
 _LARGEST_BATCH = 1000
 _ORDERED_BATCH = 5000
 _FEW_DOUBTS = 200
@@ -49,15 +53,25 @@ def compared(condition: Condition) -> Iterator[str]:
 
 
 async def page(
-    entities: Entities, query: Query, *, now: str, limit: int, offset: int = 0, after: Position | None = None
+    entities: Entities,
+    query: Query,
+    *,
+    now: str,
+    limit: int,
+    offset: int = 0,
+    after: Position | None = None,
+    bare: bool = False,
 ) -> list[Entity]:
     """At most `limit` entities from `offset` on; in order of creation also from the place `after` on.
+
+    `bare` ones may come without their attributes.
 
     Raises TooManyResults where an order with a collation, or of what has to be tested, is asked of too many.
     """
     asked = mongo_filter(query, now)
     if query.ordering is not None and query.ordering.terms == BY_ID.terms:
-        return await _by_id(entities, query, asked, now, limit, offset, "" if after is None else after.id)
+        last = "" if after is None else after.id
+        return await _by_id(entities, query, asked, now, limit, offset, last, bare=bare)
     if query.ordering is not None:
         return await _ordered(entities, query, asked, query.ordering, now, limit, offset)
     condition = asked.mongo
@@ -68,7 +82,8 @@ async def page(
         condition = exact
     if after is not None:
         condition = {"$and": [_later(after), condition]}
-    found = entities.find(condition, sort=CREATION_ORDER, skip=offset, limit=limit, batch_size=limit)
+    shown = _WITHOUT_ATTRIBUTES if bare else None
+    found = entities.find(condition, shown, sort=CREATION_ORDER, skip=offset, limit=limit, batch_size=limit)
     return [documents.entity(stored) for stored in await found.to_list()]
 
 
@@ -103,7 +118,7 @@ async def count(entities: Entities, query: Query, *, now: str) -> int:
 
 
 async def _by_id(
-    entities: Entities, query: Query, asked: Filter, now: str, limit: int, offset: int, after: str
+    entities: Entities, query: Query, asked: Filter, now: str, limit: int, offset: int, after: str, *, bare: bool
 ) -> list[Entity]:
     """In the order of ids, from the place after one on: the order in which several brokers' entities are merged."""
     selected: list[Entity] = []
@@ -111,8 +126,9 @@ async def _by_id(
     while len(selected) < limit:
         size = min(limit - len(selected) + offset - skip, _LARGEST_BATCH)
         condition = {"$and": [{"_id": {"$gt": after}}, asked.mongo]} if after else asked.mongo
+        shown = _WITHOUT_ATTRIBUTES if bare and asked.doubt is None else None
         found = await entities.find(
-            condition, sort=[("_id", ASCENDING)], skip=skip, limit=size, batch_size=size
+            condition, shown, sort=[("_id", ASCENDING)], skip=skip, limit=size, batch_size=size
         ).to_list()
         if found:
             after = found[-1]["_id"]

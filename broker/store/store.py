@@ -99,8 +99,11 @@ class Reading(Protocol):
         limit: int,
         offset: int = 0,
         after: Position | None = None,
+        bare: bool = False,
     ) -> list[Entity]:
         """A page of what matches, in order of creation (then of id): from `after` on if given, `offset` further.
+
+        `bare`: attributes are not wanted, and need not come.
 
         With `after`, every page costs the same; with `offset`, what lies before it is counted off.
         """
