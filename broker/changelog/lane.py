@@ -38,11 +38,12 @@ class Consumer(Protocol):
 class Lane:
     """Consumers that take the same batches. `gather` is the time in seconds that a change of an entity may wait there.
 
-    `moved` is called when the lane has come further, with whether there was something to handle.
+    `moved` is called when the lane has come further, with whether there was something to handle, and whether that was
+    another change than one of an entity, which somebody may wait for.
     """
 
     def __init__(
-        self, consumers: Sequence[Consumer], gather: float, position: Position, moved: Callable[[bool], None]
+        self, consumers: Sequence[Consumer], gather: float, position: Position, moved: Callable[[bool, bool], None]
     ) -> None:
         self._consumers = consumers
         self._gather = gather
@@ -110,7 +111,7 @@ class Lane:
             leaving = await self._hand_over(batch, leaving)
         self.place += taken
         self.token, self.passed = token, passed
-        self._moved(bool(batch))
+        self._moved(bool(batch), not all(isinstance(one, EntityChange) for one in batch))
         return leaving
 
     async def _hand_over(self, batch: list[Change], leaving: bool) -> bool:

@@ -34,8 +34,9 @@ logger = logging.getLogger(__name__)
 
 _STANDBY_SECONDS = 0.5
 _SAVE_SECONDS = 0.1
+_SAVE_SOONEST_SECONDS = 0.02
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.01
 _GATHER_SECONDS = 0.008
 _AT_HAND_SECONDS = 0.0001
 _UNHURRIED_SECONDS = 0.1
@@ -75,6 +76,7 @@ class ChangeLog:
         self._moved = asyncio.Event()
         self._token: Document | None = None
         self._token_is_new = False
+        self._awaited = asyncio.Event()
         self._read_to: Timestamp | None = None
         self._read_at = 0.0
         self.following = False
@@ -244,8 +246,8 @@ class ChangeLog:
         for lane in self._lanes:
             lane.add(entry)
 
-    def _lane_moved(self, handled: bool) -> None:
-        """The log is as far as its slowest lane."""
+    def _lane_moved(self, handled: bool, hurried: bool) -> None:
+        """The log is as far as its slowest lane; what came in a hurry others may wait to see noted."""
         slowest = min(self._lanes, key=lambda lane: lane.place)
         if slowest.token is self._token:
             return
@@ -255,12 +257,18 @@ class ChangeLog:
             self._passed = slowest.passed
             self._moved.set()
             self._moved = asyncio.Event()
+        if hurried:
+            self._awaited.set()
 
     async def _keep_lease(self) -> None:
         """Renews the lease in time; moves the stored position on soon after changes, seldom without any."""
         renewed = time.monotonic()
         while True:
-            await asyncio.sleep(_SAVE_SECONDS)
+            await asyncio.sleep(_SAVE_SOONEST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SAVE_SECONDS - _SAVE_SOONEST_SECONDS):
+                    await self._awaited.wait()
+            self._awaited.clear()
             if self._token_is_new or time.monotonic() - renewed > self._lease.seconds / 3:
                 renewed = time.monotonic()
                 self._token_is_new = False

@@ -46,7 +46,7 @@ async def lane():
     tasks = []
 
     def make(consumer, gather):
-        made = Lane([consumer], gather, START, lambda handled: None)
+        made = Lane([consumer], gather, START, lambda handled, awaited: None)
         tasks.append(asyncio.create_task(made.run()))
         made.task = tasks[-1]
         return made
