@@ -9,6 +9,7 @@ from aiohttp import web
 
 import adapters.datex2
 from adapters.check import examine
+from adapters.errors import DefinitionError
 from tests.adapters.peer import Process, dead_letters, free_port, until
 
 FOLDER = Path(adapters.datex2.__file__).parent
@@ -244,3 +245,70 @@ def test_the_french_site_table_as_it_is(adapter_file, tmp_path):
 
     assert checked.entities[0]["location"]["value"]["coordinates"] == [3.0, 46.5]
     assert checked.entities[0]["name"]["value"] == "N44"
+
+
+LANES = f"""<d2LogicalModel {XMLNS}><payloadPublication xsi:type="MeasurementSiteTablePublication">
+<measurementSiteTable id="T"><measurementSiteRecord id="PZH01">{{}}</measurementSiteRecord></measurementSiteTable>
+</payloadPublication></d2LogicalModel>"""
+
+
+def characteristics(index, lane, kind, vehicles):
+    inner = f"<period>60</period><specificLane>{lane}</specificLane><specificMeasurementValueType>{kind}"
+    inner += (
+        f"</specificMeasurementValueType><specificVehicleCharacteristics>{vehicles}</specificVehicleCharacteristics>"
+    )
+    name = "measurementSpecificCharacteristics"
+    return f'<{name} index="{index}"><{name}>{inner}</{name}></{name}>'
+
+
+SHORT = "<lengthCharacteristic><comparisonOperator>lessThan</comparisonOperator></lengthCharacteristic>"
+ANY = "<vehicleType>anyVehicle</vehicleType>"
+
+
+def test_a_site_table_tells_lanes_apart_and_leaves_classes_of_vehicles_out(tmp_path):
+    channels = [
+        characteristics(1, "lane1", "trafficFlow", SHORT),
+        characteristics(2, "lane1", "trafficFlow", ANY),
+        characteristics(3, "lane2", "trafficFlow", ANY),
+        characteristics(4, "lane2", "trafficSpeed", ANY),
+    ]
+    (tmp_path / "table.xml").write_text(LANES.format("".join(channels)))
+    speed = '<averageVehicleSpeed numberOfInputValuesUsed="2"><speed>72</speed></averageVehicleSpeed>'
+    flows = (f"<vehicleFlow><vehicleFlowRate>{rate}</vehicleFlowRate></vehicleFlow>" for rate in (60, 120, 240))
+    values = [f'<basicData xsi:type="TrafficFlow">{each}</basicData>' for each in flows]
+    values.append(f'<basicData xsi:type="TrafficSpeed">{speed}</basicData>')
+    measured = "".join(
+        f'<measuredValue index="{index}"><measuredValue>{value}</measuredValue></measuredValue>'
+        for index, value in enumerate(values, 1)
+    )
+    (tmp_path / "feed.xml").write_text(
+        f"<d2LogicalModel {XMLNS}><siteMeasurements><measurementSiteReference id='PZH01'/>"
+        f"<measurementTimeDefault>2026-10-05T08:00:00Z</measurementTimeDefault>{measured}</siteMeasurements>"
+        "</d2LogicalModel>"
+    )
+    (tmp_path / "nl.yaml").write_text(
+        f"profile: datex2\nsettings: {{site: nl, site_table: {tmp_path / 'table.xml'}}}\n"
+        "broker: {url: 'http://localhost:1026'}\n"
+    )
+
+    checked = examine(tmp_path / "nl.yaml", tmp_path / "feed.xml")
+
+    assert (checked.failures, checked.invalid) == ([], [])
+    one, two = checked.entities
+    assert [one["id"].rpartition(":")[2], two["id"].rpartition(":")[2]] == ["nl-PZH01-lane1", "nl-PZH01-lane2"]
+    assert [each["laneId"]["value"] for each in (one, two)] == [1, 2]
+    assert [each["intensity"]["value"] for each in (one, two)] == [2, 4]
+    assert "averageVehicleSpeed" not in one
+    assert two["averageVehicleSpeed"]["value"] == 72
+    assert two["dateObservedFrom"]["value"] == "2026-10-05T07:59:00Z"
+
+
+def test_a_site_table_that_is_none_is_said(tmp_path):
+    (tmp_path / "table.xml").write_text("<a/>")
+    (tmp_path / "nl.yaml").write_text(
+        f"profile: datex2\nsettings: {{site: nl, site_table: {tmp_path / 'table.xml'}}}\n"
+        "broker: {url: 'http://localhost:1026'}\n"
+    )
+
+    with pytest.raises(DefinitionError, match="has no measurementSiteRecord"):
+        examine(tmp_path / "nl.yaml", SITES)
