@@ -185,6 +185,8 @@ class Registry:
                             self._apply(event)
             except PyMongoError as error:
                 logger.warning("registrations wait for MongoDB: %s", error)
+            except Exception:
+                logger.exception("a change of a registration could not be taken; all are read again")
             stream = await self._again()
 
     async def _again(self) -> AsyncChangeStream[Document]:

@@ -4,6 +4,7 @@ They are read as they are now; what the log has changed since then is taken back
 change. From there the log itself brings them forward: no change is matched by a subscription that came after it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -19,17 +20,20 @@ Key = tuple[str, str]
 _WAIT_MILLISECONDS = 20
 
 
-async def documents_at(client: AsyncMongoClient[Any], collection: str, position: Position) -> dict[Key, Document]:
-    """The documents of a collection of all tenants at the position."""
-    documents: dict[Key, Document] = {}
-    for name in await client.list_database_names():
-        tenant = tenant_of(name)
+async def documents_at(
+    client: AsyncMongoClient[Any], collections: Sequence[str], position: Position
+) -> dict[str, dict[Key, Document]]:
+    """The documents of each of these collections, of all tenants, at the position."""
+    documents: dict[str, dict[Key, Document]] = {name: {} for name in collections}
+    for database in await client.list_database_names():
+        tenant = tenant_of(database)
         if tenant is not None:
-            async for document in client[name][collection].find():
-                documents[tenant, document["_id"]] = document
+            for name, found in documents.items():
+                async for document in client[database][name].find():
+                    found[tenant, document["_id"]] = document
     until = await now(client)
-    seen: set[Key] = set()
-    stream = await open_stream(client, [collection], position, wait_milliseconds=_WAIT_MILLISECONDS)
+    seen: set[tuple[str, Key]] = set()
+    stream = await open_stream(client, collections, position, wait_milliseconds=_WAIT_MILLISECONDS)
     async with stream:
         while stream.alive:
             event = await stream.try_next()
@@ -39,11 +43,14 @@ async def documents_at(client: AsyncMongoClient[Any], collection: str, position:
                     break
                 continue
             change = decode(event)
-            if not isinstance(change, DocumentChange) or (key := (change.tenant, change.id)) in seen:
+            if not isinstance(change, DocumentChange):
                 continue
-            seen.add(key)
+            key = (change.tenant, change.id)
+            if (change.collection, key) in seen:
+                continue
+            seen.add((change.collection, key))
             if change.before is None:
-                documents.pop(key, None)
+                documents[change.collection].pop(key, None)
             else:
-                documents[key] = change.before
+                documents[change.collection][key] = change.before
     return documents

@@ -115,10 +115,13 @@ class Notifier:
         self._lease = lease
         self._order = lease.term * _ORDERS_PER_TERM
         self._registry.clear()
-        for (tenant, _), document in (await documents_at(self._client, SUBSCRIPTIONS, position)).items():
+        stored = (SUBSCRIPTIONS, REGISTRATIONS, REGISTRATION_SUBSCRIPTIONS)
+        loaded = await documents_at(self._client, stored, position)
+        for (tenant, _), document in loaded[SUBSCRIPTIONS].items():
             await self._directory.learn(tenant)
             self._register(tenant, document)
-        for (tenant, _), document in (await self._notices.begin(self._client, position)).items():
+        self._notices.begin(loaded[REGISTRATIONS])
+        for (tenant, _), document in loaded[REGISTRATION_SUBSCRIPTIONS].items():
             self._register_notices(tenant, document)
         await asyncio.gather(*[self._naming.refresh(one) for one in (*self._registry, *self._notices)])
         await self._journal.begin(lease)

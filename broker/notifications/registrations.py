@@ -6,19 +6,14 @@ journal, outbox, endpoint.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
-from pymongo import AsyncMongoClient
 
 from broker.changelog.changes import Document, DocumentChange
-from broker.changelog.position import Position
-from broker.federation.documents import REGISTRATIONS, registration_of
-from broker.notifications.loading import documents_at
+from broker.federation.documents import registration_of
 from broker.notifications.registry import Registered
-from broker.operations.subscriptions import REGISTRATION_SUBSCRIPTIONS
 from ngsi_ld.errors import NgsiLdError
 from ngsi_ld.names import Names
 from ngsi_ld.registration.index import RegistrationIndex
@@ -60,14 +55,13 @@ class RegistrationNotices:
     def __iter__(self) -> Iterator[Registered]:
         return iter([one for each in self._subscribers.values() for one, _ in each.values()])
 
-    async def begin(self, client: AsyncMongoClient[Any], position: Position) -> dict[Key, Document]:
-        """Loads the registrations as they were at a position of the log; gives the subscriptions of that moment."""
+    def begin(self, registrations: Mapping[Key, Document]) -> None:
+        """Begins at a position of the log, with the registrations of then and no subscriptions."""
         self._subscribers.clear()
         self._registrations.clear()
         self._times.clear()
-        for (tenant, _), document in (await documents_at(client, REGISTRATIONS, position)).items():
+        for (tenant, _), document in registrations.items():
             self._put(tenant, document)
-        return await documents_at(client, REGISTRATION_SUBSCRIPTIONS, position)
 
     def get(self, tenant: str, subscription_id: str) -> Registered | None:
         """The subscription with an id, None if there is none."""

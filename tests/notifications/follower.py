@@ -1,4 +1,4 @@
-"""A process that follows the change log and notifies, to be killed: `python follower.py MONGO_URI`."""
+"""A process that follows the change log, to be killed: `python -m tests.notifications.follower MONGO_URI`."""
 
 import asyncio
 import sys

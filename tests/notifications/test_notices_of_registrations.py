@@ -11,7 +11,8 @@ from broker.store.tenants import database_name
 from ngsi_ld.context import CORE
 from tests.notifications.notifying import Receiver, eventually, running, serving
 
-FOLLOWER = str(Path(__file__).with_name("follower.py"))
+FOLLOWER = ("-m", "tests.notifications.follower")
+ROOT = Path(__file__).parents[2]
 
 
 def told(receiver):
@@ -237,7 +238,9 @@ def _first(receiver):
 
 
 async def _follower(uri):
-    return await asyncio.create_subprocess_exec(sys.executable, FOLLOWER, uri, stdout=asyncio.subprocess.PIPE)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *FOLLOWER, uri, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
 
 
 async def _kill_the_follower(client, processes):

@@ -14,12 +14,15 @@ from broker.changelog.position import Lease, LeaseLost
 from broker.store.tenants import database_name
 from tests.notifications.notifying import Receiver, eventually, running, serving
 
-FOLLOWER = str(Path(__file__).with_name("follower.py"))
+FOLLOWER = ("-m", "tests.notifications.follower")
+ROOT = Path(__file__).parents[2]
 SIMPLE = {"format": "simplified"}
 
 
 async def follower(uri):
-    return await asyncio.create_subprocess_exec(sys.executable, FOLLOWER, uri, stdout=asyncio.subprocess.PIPE)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *FOLLOWER, uri, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
 
 
 async def kill_the_follower(client, processes):
