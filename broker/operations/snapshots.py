@@ -1,29 +1,26 @@
 """Create, clone, retrieve, update, delete and purge snapshots (5.16), and their use by other operations (5.5.15)."""
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from dataclasses import replace as with_
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
 
-from broker.clock import now as clock
 from broker.contexts import Contexts
 from broker.history.copying import Copying
 from broker.history.history import History
 from broker.snapshots.directory import Directory, Place
 from broker.snapshots.notices import Notices
-from broker.snapshots.preparation import Preparation, Reader, Result
-from broker.snapshots.records import HELD_SECONDS, Document, Records, snapshot_of
+from broker.snapshots.preparation import Preparation, Reader
+from broker.snapshots.records import Records, snapshot_of
+from broker.snapshots.upkeep import Upkeep
 from broker.store.mongo import MongoStore
 from broker.store.store import StoreUnavailable
-from broker.store.tenants import database_name, nonexistent_tenant, tenant_of
+from broker.store.tenants import nonexistent_tenant
 from ngsi_ld import snapshot as members_of
 from ngsi_ld.context import Context
 from ngsi_ld.datetimes import format_date_time
@@ -31,10 +28,6 @@ from ngsi_ld.errors import ErrorType, NgsiLdError, not_found
 from ngsi_ld.snapshot import Snapshot, Status
 
 logger = logging.getLogger(__name__)
-
-_ATTEMPTS = 3
-_UPKEEP_SECONDS = 1.0
-_SWEEP_SECONDS = 60.0
 
 
 class NoRoom(Exception):
@@ -70,35 +63,24 @@ class Snapshots:
         history: tuple[History, Copying] | None,
         limits: Limits,
     ) -> None:
-        self._client = client
         self._store = store
         self._contexts = contexts
         self._records = records
         self._directory = directory
         self._notices = notices
-        self._history = history
         self._limits = limits
-        self._used: dict[str, str] = {}
-        self._preparation: Preparation | None = None
-        self._room = asyncio.Semaphore(limits.prepared)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._upkeep = Upkeep(client, store, records, directory, notices, prepared=limits.prepared)
+        self._preparation = partial(Preparation, client, store.indexes, records, history, most=limits.entities)
 
     async def start(self, reader: Reader) -> None:
         """Prepares snapshots from now on, those that another process left too, and clears away those that are over."""
         await self._records.prepare()
         await self._notices.prepare()
-        self._preparation = Preparation(
-            self._client, self._store.indexes, self._records, self._history, reader, most=self._limits.entities
-        )
-        self._in_background(self._notices.run())
-        self._in_background(self._upkeep())
+        self._upkeep.start(self._preparation(reader))
 
     async def close(self) -> None:
         """Ends the background work; another process takes it up."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._note_uses()
+        await self._upkeep.close()
         await self._notices.close()
 
     async def open(self, tenant: str, snapshot_id: str, now: str) -> str:
@@ -111,7 +93,7 @@ class Snapshots:
             raise BeingPrepared(f"the snapshot {snapshot_id} is being prepared: ask again in a moment")
         space = f"@{document['_id']}"
         self._directory.note(space, Place(tenant, snapshot_id))
-        self._used[document["_id"]] = now
+        self._upkeep.used[document["_id"]] = now
         return space
 
     async def create(self, tenant: str, body: Any, context: Context, now: str) -> str:
@@ -128,7 +110,7 @@ class Snapshots:
     async def retrieve(self, tenant: str, snapshot_id: str, now: str) -> tuple[Snapshot, str]:
         """Retrieve Snapshot Status (5.16.3): it, and the URL of its @context."""
         document = await self._records.get(tenant, snapshot_id, now)
-        used = self._used.get(document["_id"], "")
+        used = self._upkeep.used.get(document["_id"], "")
         snapshot = snapshot_of(document)
         return with_(snapshot, last_used_at=max(snapshot.last_used_at, used)), document["context"]
 
@@ -149,7 +131,7 @@ class Snapshots:
     async def delete(self, tenant: str, snapshot_id: str, now: str) -> None:
         """Delete Snapshot (5.16.5), with its data."""
         document = await self._records.get(tenant, snapshot_id, now)
-        if not await self._remove(document["_id"]):
+        if not await self._upkeep.remove(document["_id"]):
             raise not_found(f"there is no snapshot {snapshot_id}")
 
     async def purge(self, tenant: str, text: str, now: str) -> tuple[list[str], dict[str, NgsiLdError]]:
@@ -166,7 +148,7 @@ class Snapshots:
         failed: dict[str, NgsiLdError] = {}
         for one in chosen:
             try:
-                await self._remove(one["_id"])
+                await self._upkeep.remove(one["_id"])
                 done.append(one["s"])
             except StoreUnavailable as error:
                 failed[one["s"]] = NgsiLdError(ErrorType.INTERNAL_ERROR, str(error))
@@ -193,7 +175,7 @@ class Snapshots:
         await self._make_room(tenant, token, snapshot)
         document = await self._records.with_token(token)
         if document is not None:
-            self._in_background(self._prepare(document))
+            self._upkeep.begin(document)
         return snapshot.id
 
     async def _make_room(self, tenant: str, token: str, new: Snapshot) -> None:
@@ -214,137 +196,9 @@ class Snapshots:
             )
         for one in others[:excess]:
             logger.info("the snapshot %s of tenant %r makes room for %s", one["s"], tenant, new.id)
-            await self._remove(one["_id"])
+            await self._upkeep.remove(one["_id"])
 
     def _expiry(self, members: dict[str, Any], now: str) -> str:
         asked = members_of.lifetime_of(members)
         seconds = self._limits.lifetime if asked is None else asked.approximate() / 1_000_000
         return format_date_time(datetime.fromisoformat(now) + timedelta(seconds=min(seconds, self._limits.longest)))
-
-    async def _remove(self, token: str) -> bool:
-        """Deletes a snapshot with its data, and has its endpoint told; whether it was there."""
-        document = await self._records.delete(token)
-        if document is None:
-            return False
-        await self._notices.tell(token, document["t"], _gone(snapshot_of(document)), deleted=True)
-        await self._drop(f"@{token}")
-        return True
-
-    async def _drop(self, space: str) -> None:
-        try:
-            await self._client.drop_database(database_name(space))
-        except PyMongoError as error:
-            logger.warning("the data of a deleted snapshot stays for a moment: %s", error)
-        await self._forget(space)
-
-    async def _forget(self, space: str) -> None:
-        self._directory.forget(space)
-        self._used.pop(space[1:], None)
-        await self._store.forget(space)
-
-    async def _prepare(self, document: Document) -> None:
-        token = document["_id"]
-        async with self._room:
-            if not await self._records.hold(token):
-                return  # another process did not wait for this one to have the time
-            if document["work"]["attempts"] > _ATTEMPTS:
-                error = NgsiLdError(ErrorType.INTERNAL_ERROR, f"it was begun {_ATTEMPTS} times and never ended")
-                details = [{"resultStatus": Status.FAILURE.value, "problemDetails": error.problem_details()}]
-                await self._finished(document, Result(Status.FAILURE, details))
-                return
-            result = await self._held(token, self._run(document))
-            if result is not None:
-                await self._finished(document, result)
-
-    async def _run(self, document: Document) -> Result:
-        if self._preparation is None:
-            raise RuntimeError("snapshots have not been started")
-        return await self._preparation.run(document)
-
-    async def _held(self, token: str, running: Awaitable[Result]) -> Result | None:
-        """The result of a preparation, which is held meanwhile; None where it is broken off or for someone else."""
-        work = asyncio.ensure_future(running)
-        try:
-            while True:
-                await asyncio.wait([work], timeout=HELD_SECONDS / 3)
-                if work.done():
-                    return work.result()
-                if not await self._records.hold(token):
-                    break
-        except (StoreUnavailable, PyMongoError) as error:
-            logger.warning("the preparation of a snapshot is begun again: %s", error)
-        except asyncio.CancelledError:
-            with contextlib.suppress(StoreUnavailable):
-                await self._records.release(token)
-            raise
-        except Exception:
-            logger.exception("the preparation of a snapshot is begun again")
-        finally:
-            work.cancel()
-            await asyncio.wait([work])
-        if await self._records.with_token(token) is None:
-            await self._drop(f"@{token}")
-        return None
-
-    async def _finished(self, document: Document, result: Result) -> None:
-        """Notes the result, and has the endpoint told; a snapshot that was deleted meanwhile leaves nothing."""
-        token = document["_id"]
-        done = await self._records.finish(token, result.status, result.details, result.temporal_details, clock())
-        if done is None:
-            if await self._records.with_token(token) is None:
-                await self._drop(f"@{token}")
-        else:
-            await self._notices.tell(token, done["t"], snapshot_of(done))
-
-    async def _upkeep(self) -> None:
-        swept = 0.0
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                await self._note_uses()
-                while not self._room.locked() and (left := await self._records.take()) is not None:
-                    self._in_background(self._prepare(left))
-                    await asyncio.sleep(0)
-                while (over := await self._records.expired(clock())) is not None:
-                    await self._remove(over["_id"])
-                if loop.time() - swept > _SWEEP_SECONDS or not swept:
-                    await self._sweep()
-                    swept = loop.time()
-            except (StoreUnavailable, PyMongoError) as error:
-                logger.warning("snapshots are looked after later: %s", error)
-            except Exception:
-                logger.exception("snapshots are looked after later")
-            await asyncio.sleep(_UPKEEP_SECONDS)
-
-    async def _sweep(self) -> None:
-        """Drops databases that no snapshot owns, and forgets what other processes have deleted."""
-        names = await self._client.list_database_names()
-        spaces = [space for name in names if (space := tenant_of(name)) is not None and space.startswith("@")]
-        there = await self._records.there([space[1:] for space in {*spaces, *self._directory.known()}])
-        for space in spaces:
-            if space[1:] not in there:
-                await self._drop(space)
-        for space in self._directory.known():
-            if space[1:] not in there:
-                await self._forget(space)
-
-    async def _note_uses(self) -> None:
-        if self._used:
-            used, self._used = self._used, {}
-            try:
-                await self._records.used(used)
-            except StoreUnavailable:
-                self._used = used | self._used
-
-    def _in_background(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _gone(snapshot: Snapshot) -> Snapshot:
-    """As its deletion is told: one that never was ready has failed (5.3.4 knows no other status for it)."""
-    return with_(snapshot, status=Status.FAILURE) if snapshot.status is Status.PREPARING else snapshot
-
-
-__all__ = ["BeingPrepared", "Limits", "NoRoom", "Snapshots"]

@@ -5,5 +5,5 @@ directory     which tenant and which snapshot a database belongs to
 staging       a database that is filled aside and put in its place at once
 preparation   what fills one: the results of queries, or the data of another snapshot
 notices       what endpoints are told
-upkeep        what has to be done now and then: expiry, work that someone left, databases that nobody owns
+upkeep        what has to be done besides: work that someone left, expiry, databases that nobody owns
 """
