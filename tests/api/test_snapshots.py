@@ -505,6 +505,7 @@ async def test_another_process_takes_over_and_deletion_leaves_no_data(tmp_path):
         (tmp_path / name).mkdir()
     async with EmbeddedMongo(tmp_path / "mongo", cache_gb=0.25) as uri, AsyncMongoClient(uri) as mongo:
         first, second = [Broker(tmp_path / name, options=("--mongo-uri", uri)) for name in ("first", "second")]
+        await mongo["beffroi-@dead"]["entities"].insert_one({"of": "nobody"})
         await first.start()
         await second.start()
         try:
@@ -512,13 +513,22 @@ async def test_another_process_takes_over_and_deletion_leaves_no_data(tmp_path):
                 here, there = [Client(session, f"{one.url}/ngsi-ld/v1", "") for one in (first, second)]
                 for start in range(0, 4000, 1000):
                     await here.post("/entityOperations/create", [streetlight(n) for n in range(start, start + 1000)])
-                made = await here.post("/snapshots", {"type": "Snapshot", "snapshotQueries": [STREETLIGHTS]})
+                body = {"type": "Snapshot", "snapshotQueries": [STREETLIGHTS]}
+                made = await here.post("/snapshots", body)
+                hopeless = await here.post("/snapshots", {"id": "urn:ngsi-ld:Snapshot:hopeless", **body})
                 path = made.headers["Location"].removeprefix("/ngsi-ld/v1")
                 assert (await there.get(path)).json["snapshotStatus"] == "preparing"
 
                 await first.kill()
+                tried = {"$set": {"work.attempts": 3}}
+                await mongo["beffroi"]["snapshots"].update_one({"s": "urn:ngsi-ld:Snapshot:hopeless"}, tried)
                 shown = await ready(there, path, 40.0)
+                failed = await ready(there, hopeless.headers["Location"], 40.0)
 
+                assert failed["snapshotStatus"] == "failure"
+                assert "begun 3 times" in failed["snapshotQueriesDetails"][0]["problemDetails"]["detail"]
+                assert await ids(there, failed["id"]) == []
+                assert (await there.delete(f"/snapshots/{failed['id']}")).status == 204
                 assert shown["snapshotStatus"] == "success"
                 counted = await there.get("/entities", headers=scoped(shown["id"]), count="true", limit="0")
                 assert counted.headers["NGSILD-Results-Count"] == "4000"
