@@ -6,7 +6,6 @@ that nobody pays for what is not there.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +23,7 @@ from broker.federation.streams import (
     SourceStream,
     Stream,
     groups,
-    unordered,
+    note_unordered,
 )
 from broker.store.catalogue import AttributeUse
 from broker.store.store import Position, Store
@@ -38,8 +37,6 @@ from ngsi_ld.query.writing import Unwritable, written_q, written_types
 from ngsi_ld.registration.matching import Match, Wanted, any_of
 from ngsi_ld.registration.narrowing import Part, parts
 from ngsi_ld.registration.registration import Mode
-
-logger = logging.getLogger(__name__)
 
 _NOBODY = "urn:ngsi-ld:null"
 _IDS_IN_A_QUERY = 50
@@ -239,7 +236,7 @@ class Territory:
             try:
                 return await self._page(self._plan(query, chosen), tenant, limit, offset, after)
             except OutOfOrder as found:
-                _note_unordered(found)
+                note_unordered(found)
 
     async def count(self, tenant: str, query: Query, *, now: str, chosen: Sequence[Chosen] | None = None) -> int:
         """How many entities match at all sources together, each counted once."""
@@ -251,7 +248,7 @@ class Territory:
                 streams = self._streams(plan, tenant)
                 return len([1 async for _ in groups(streams, LARGEST_PAGE, ids_only=True)])
             except OutOfOrder as found:
-                _note_unordered(found)
+                note_unordered(found)
 
     async def all(self, tenant: str, query: Query) -> AsyncIterator[Entity]:
         """All that match at all sources together, in the order of ids; after a mishap some come again."""
@@ -260,7 +257,7 @@ class Territory:
                 async for entity in self._entities(self._plan(query, None), tenant, LARGEST_PAGE):
                     yield entity
             except OutOfOrder as found:
-                _note_unordered(found)
+                note_unordered(found)
             else:
                 return
 
@@ -281,7 +278,7 @@ class Territory:
                     if len(found) > most:
                         raise NgsiLdError(ErrorType.TOO_MANY_RESULTS, f"more than {most} entities: narrow the query")
             except OutOfOrder as out_of_order:
-                unordered.add(str(out_of_order))
+                note_unordered(out_of_order)
             else:
                 return found
 
@@ -471,11 +468,6 @@ def _of(ids: tuple[str, ...], selectors: Sequence[EntitySelector]) -> tuple[Enti
         # An id that nothing has: no ids would be any.
         narrowed.append(replace(one, ids=kept or (_NOBODY,)))
     return tuple(narrowed)
-
-
-def _note_unordered(found: OutOfOrder) -> None:
-    logger.warning("the source of %s does not give its entities in order, and is read whole from now on", found)
-    unordered.add(str(found))
 
 
 def _all_attributes(wanted: Sequence[Part]) -> frozenset[str]:

@@ -6,9 +6,12 @@ up to a limit, and put in order here.
 """
 
 import asyncio
+import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,7 +30,12 @@ from ngsi_ld.registration.matching import Match
 from ngsi_ld.registration.narrowing import Part
 from ngsi_ld.registration.registration import Mode
 
+logger = logging.getLogger(__name__)
+
 LARGEST_PAGE = 1000
+_PATIENCE = 20
+"""Pages of a source that bring nothing new, one after the other, until it is taken for one that gives no order."""
+
 _UNORDERED = frozenset({400, 403, 422, 501})
 """What a source answers that does not order, or not so large a page."""
 
@@ -117,9 +125,10 @@ class SourceStream(Stream):
         self.auxiliary = match.registration.mode is Mode.AUXILIARY
         self._consultation, self._match, self._part, self._conditions = consultation, match, part, conditions
         self._most = most
-        self._ordered = in_order and asking.orders(match.registration) and match.registration.id not in unordered
+        self._ordered = in_order and asking.orders(match.registration) and not _is_unordered(match.registration.id)
         self._read = 0
         self._last = ""
+        self._fruitless = 0
 
     async def fill(self, size: int, *, ids_only: bool) -> None:
         """See `Stream`. Raises OutOfOrder where a source that should gives no order."""
@@ -153,8 +162,7 @@ class SourceStream(Stream):
         """See `Stream`."""
         if self._ordered:
             super().whole_again()
-            self._read = self.position
-            self._last = ""
+            self._read, self._last = self.position, self.taken or ""
 
     def _request(
         self, names: Names, *, paging: Parameters = (), ordered: bool = False, ids_only: bool = False
@@ -164,26 +172,38 @@ class SourceStream(Stream):
         )
 
     async def _page(self, names: Names, size: int, *, ids_only: bool) -> None:
-        paging = [("limit", str(size))]
-        if self._read:
-            paging.append(("offset", str(self._read)))
-        asked = self._request(names, paging=paging, ordered=True, ids_only=ids_only)
-        answer = await self._consultation.ask(
-            self._match.registration, asked.method, asked.path, asked.parameters, asked.body, refusals=_UNORDERED
-        )
-        if answer is None:
-            self.ended = True
-            return
-        if answer.status in _UNORDERED:
-            raise OutOfOrder(self._match.registration.id)
-        items = self._items(answer)
-        self._read += len(items)
-        for item in items:
-            if item.id <= self._last:
-                raise OutOfOrder(self._match.registration.id)
-            self._last = item.id
-        self.items.extend(items)
+        """The next page. It begins with what was read last, so that what others write meanwhile makes no gap.
+
+        An entity that is made before our place moves it back: we see some again, and pass over them. One that is
+        deleted moves it on: we do not see the last one again, and go back to where we do.
+        """
+        registration, start = self._match.registration, max(0, self._read - 1)
+        size = min(size + 1, LARGEST_PAGE) if start else size
+        while True:
+            paging = [("limit", str(size)), ("offset", str(start))] if start else [("limit", str(size))]
+            asked = self._request(names, paging=paging, ordered=True, ids_only=ids_only)
+            answer = await self._consultation.ask(
+                registration, asked.method, asked.path, asked.parameters, asked.body, refusals=_UNORDERED
+            )
+            if answer is None:
+                self.ended = True
+                return
+            if answer.status in _UNORDERED or self._fruitless > _PATIENCE:
+                raise OutOfOrder(registration.id)
+            items = self._items(answer)
+            if any(one.id >= following.id for one, following in pairwise(items)):
+                raise OutOfOrder(registration.id)
+            if not start or (items and items[0].id <= self._last):
+                break
+            start = max(0, start - (len(items) or size))
+            self._fruitless += 1
+        self._read = start + len(items)
         self.ended = not items or (len(items) < size and next_page(answer) is None)
+        new = [one for one in items if one.id > self._last]
+        self._fruitless = 0 if new else self._fruitless + 1
+        if new:
+            self._last = new[-1].id
+            self.items.extend(new)
 
     async def _all(self, names: Names) -> None:
         """Every page, by the links from each to the next; the query of a link is what is taken of it."""
@@ -230,8 +250,22 @@ class OutOfOrder(Exception):
     """A source does not give its entities in the order of their ids, though by its version it can."""
 
 
-unordered: set[str] = set()
-"""The ids of registrations whose sources turned out so; asked like older ones until this process ends."""
+_FORGOTTEN_SECONDS = 600.0
+_unordered: dict[str, float] = {}
+
+
+def note_unordered(found: OutOfOrder) -> None:
+    """The source of the registration that is named is read like an older one, for ten minutes."""
+    logger.warning("the source of %s does not give its entities in order, and is read whole for a while", found)
+    _unordered[str(found)] = time.monotonic() + _FORGOTTEN_SECONDS
+
+
+def _is_unordered(registration_id: str) -> bool:
+    until = _unordered.get(registration_id)
+    if until is not None and until < time.monotonic():
+        del _unordered[registration_id]
+        return False
+    return until is not None
 
 
 def next_page(answer: Answer) -> list[tuple[str, str]] | None:

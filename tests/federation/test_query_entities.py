@@ -4,6 +4,7 @@ import random
 import re
 
 import pytest
+from aiohttp import web
 
 from tests.federation.conftest import vehicle
 
@@ -176,3 +177,27 @@ async def test_types_and_attributes_are_those_of_all(tenant, register):
     assert [one["attributeName"] for one in info.json["attributeDetails"]] == ["level", "speed"]
     assert set(attributes.json["attributeList"]) >= {"level", "speed"}
     assert attribute.json["attributeCount"] == 1
+
+
+async def test_pages_have_no_gaps_while_a_source_is_written_to(tenant, register, server):
+    """What is there all the time is on some page, though others come and go before our place."""
+    here = [f"{number:03}" for number in range(0, 60, 2)]
+    asked = 0
+
+    async def answer(request):
+        nonlocal asked
+        asked += 1
+        # Entities come before our place, and are gone some requests later.
+        now = sorted([*here, *([f"{number:03}" for number in range(1, 7, 2)] if asked % 6 > 2 else [])])
+        offset, limit = int(request.query.get("offset", 0)), min(int(request.query["limit"]), 4)
+        page = now[offset : offset + limit]
+        headers = {"Link": '</ngsi-ld/v1/entities?offset=1>; rel="next"'} if offset + limit < len(now) else {}
+        return web.json_response([vehicle(number) for number in page], headers=headers)
+
+    front = await tenant("front")
+    await register(front, await server(answer), contextSourceInfo=[{"key": "ngsildConformance", "value": "1.9"}])
+
+    found = ids(await front.get("/entities", type="Vehicle", limit="100"))
+
+    assert found == sorted(set(found))
+    assert set(here) <= set(found)
