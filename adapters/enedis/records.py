@@ -1,10 +1,12 @@
 """Enedis measures (JSON) into records, one a value: the API of 2026, the API v5, and the flows R63 and R64 of SGE.
 
     {"prm": "30000000000001", "series": "load", "direction": "CONS", "power": 4078.0, "energy": null, "apparent": null,
+     "inductive": null, "capacitive": null,
      "from": "2026-09-28T22:00:00Z", "to": "2026-09-28T22:30:00Z", "since": null, "quality": "B"}
 
 `series`: load (a load curve), daily (a day's energy), max (a day's greatest power), index (what the meter shows: all
-its registers together). Powers W, apparent VA, energies kWh. A time without an offset is local, and the END of its
+its registers together), reactive (the reactive energies of a load curve's steps; reactive-prod those of production).
+Powers W, apparent VA, energies kWh, reactive ones kvarh. A time without an offset is local, and the END of its
 period, in the API as in v5; in R63, with its offset, the START (a day there begins at 00:00:00).
 """
 
@@ -25,7 +27,7 @@ from adapters.options import read
 
 _STEP = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?|P(\d+)D")
 _PARIS = ZoneInfo("Europe/Paris")
-_SERIES = {"PA": "load", "EA": "load", "PMA": "max", "ERI": "load", "ERC": "load"}
+_SERIES = {"PA": "load", "EA": "load", "PMA": "max", "ERI": "reactive", "ERC": "reactive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,10 @@ def _point(prm: str, measures: Mapping[str, Any], quantity: Mapping[str, Any], p
     kind, unit = quantity.get("grandeurPhysique"), str(quantity.get("unite"))
     length = _length(point.get("p") or measures.get("pas"))
     series = "daily" if length == timedelta(days=1) and kind == "EA" else _SERIES.get(str(kind))
-    if series is None or str(kind).startswith("ER"):
-        return None  # reactive energies
+    if series is None:
+        return None  # what no series is made of, such as voltages
+    if series == "reactive" and quantity.get("grandeurMetier") == "PROD":
+        series = "reactive-prod"
     if series == "max":
         return _record(prm, series, quantity, point, at=(None, parse_time(point["d"], _PARIS)), unit=unit)
     if length is None:
@@ -142,13 +146,16 @@ def _record(
 ) -> dict[str, Any]:
     value = as_number(point["v"])
     start, end = at
-    kilo = {"W": 1.0, "kW": 1e3, "VA": 1.0, "kVA": 1e3, "Wh": 1e-3, "kWh": 1.0}
+    kilo = {"W": 1.0, "kW": 1e3, "VA": 1.0, "kVA": 1e3, "Wh": 1e-3, "kWh": 1.0, "varh": 1e-3, "kvarh": 1.0}
+    unit = unit.replace("VAr", "var").replace("VAR", "var")
     if unit not in kilo:
         raise MappingError(f"the unit {unit!r} is not one of {', '.join(kilo)}")
     value = round(value * kilo[unit], 6)
     hours = None if start is None else (end - start) / timedelta(hours=1)
     energy = value if unit in ("Wh", "kWh") else None
     power = value if unit in ("W", "kW") else None
+    reactive = value if unit in ("varh", "kvarh") else None
+    inductive = quantity.get("grandeurPhysique") == "ERI"
     if series == "load" and energy is not None and hours:
         power, energy = round(energy * 1000 / hours, 3), None  # the same curve, said as energies
     return {
@@ -158,9 +165,11 @@ def _record(
         "power": power,
         "energy": energy,
         "apparent": value if unit in ("VA", "kVA") else None,
+        "inductive": reactive if inductive else None,
+        "capacitive": None if inductive else reactive,
         "from": None if start is None else to_text(start),
         "to": to_text(end),
-        "since": to_text(start) if series == "daily" and start is not None else None,
+        "since": to_text(start) if series not in ("load", "max", "index") and start is not None else None,
         "quality": point.get("n"),
     }
 

@@ -25,7 +25,7 @@ async def test_the_flows_become_measurements(runs, reader, tmp_path):
     def last_value(entities):
         return entities[METER + "load"]["sdmEnergy:totalActivePower"]["value"] == 3910
 
-    measurements = await reader.entities("ACMeasurement", 4, last_value)
+    measurements = await reader.entities("ACMeasurement", 5, last_value)
     load = measurements[METER + "load"]
     assert load["sdmEnergy:totalActivePower"]["unitCode"] == "WTT"
     assert load["sdmEnergy:totalActivePower"]["observedAt"].startswith("2026-10-05T05:00:00")
@@ -37,6 +37,15 @@ async def test_the_flows_become_measurements(runs, reader, tmp_path):
     assert daily["dateEnergyMeteringStarted"]["value"].startswith("2026-10-03T22:00:00")
     assert daily["totalActiveEnergyImport"]["observedAt"].startswith("2026-10-04T22:00:00")
     assert measurements[METER + "index"]["totalActiveEnergyImport"]["value"] == 12500.5
+    reactive = measurements[METER + "reactive"]
+    assert reactive["totalReactiveEnergyImport"] == {
+        "type": "Property",
+        "value": 0.002,
+        "unitCode": "K3",
+        "observedAt": "2026-10-05T04:30:00Z",
+    }
+    assert "totalReactiveEnergyExport" not in reactive
+    assert reactive["dateEnergyMeteringStarted"]["value"].startswith("2026-10-05T04:00:00")
     highest = measurements[METER + "max"]["totalApparentPower"]
     assert highest["value"] == 6510
     assert highest["observedAt"].startswith("2026-10-04T10:50:25")
