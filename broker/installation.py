@@ -21,5 +21,5 @@ async def drawn_alias(client: AsyncMongoClient[Any]) -> str:
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    value: str = found["value"]
-    return value
+    # With upsert and AFTER there always is one.
+    return str((found or {})["value"])

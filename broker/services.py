@@ -34,9 +34,9 @@ from broker.notifications.forwarded import FORWARDED, Forwarding
 from broker.notifications.notifier import Notifier
 from broker.notifications.outbox import Policy
 from broker.notifications.streams import Streams
-from broker.operations.registrations import Registrations
 from broker.operations.entity_maps import EntityMaps
 from broker.operations.entity_maps import Limits as EntityMapLimits
+from broker.operations.registrations import Registrations
 from broker.operations.snapshots import Limits as SnapshotLimits
 from broker.operations.snapshots import Snapshots
 from broker.operations.subscriptions import REGISTRATION_SUBSCRIPTIONS, SUBSCRIPTIONS, Subscriptions
