@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     federation_answer_size: int = Field(
         16 * 1024 * 1024, gt=0, description="Largest answer in bytes that is taken from a context source."
     )
+    federation_cache: int = Field(
+        32 * 1024 * 1024, ge=0, description="Bytes of answers that a worker keeps for registrations with cacheDuration."
+    )
     federation_entities: int = Field(
         10_000, gt=0, description="Most entities that are collected from context sources to answer one request."
     )

@@ -13,6 +13,7 @@ from ngsi_ld.names import Names
 from ngsi_ld.registration.registration import Registration
 
 INVALID: Literal[111] = 111
+STALE: Literal[110] = 110
 NO_RESPONSE: Literal[199] = 199
 ERROR: Literal[299] = 299
 
@@ -63,6 +64,8 @@ class Consultation:
             return None
         if answer.status in refusals:
             return answer
+        if answer.cached:
+            self.warn(registration, STALE, "its answer is one that it gave a moment ago")
         for warning in answer.warnings():
             if warning not in self.caller.warnings:
                 self.caller.warnings.append(warning)

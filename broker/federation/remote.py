@@ -7,7 +7,7 @@ most: connections to each are limited, and one that does not answer is left alon
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import aiohttp
@@ -18,6 +18,7 @@ from yarl import URL
 from broker.api.media import base_type
 from broker.contexts import Contexts
 from broker.federation.breaker import Breakers
+from broker.federation.cache import AnswerCache
 from broker.federation.caller import Caller
 from broker.federation.forwarding import Forwarded, Parameters, forwarded
 from broker.federation.shares import Shares
@@ -58,6 +59,8 @@ class Answer:
     headers: Mapping[str, str]
     context: Context
     contexts: tuple[Context, ...] = ()
+    cached: bool = False
+    """Whether it was given some time ago, to the same request."""
 
     def context_of(self, number: int) -> Context:
         """The @context of an element of the list that the body is."""
@@ -82,6 +85,7 @@ class Remotes:
         self._session: aiohttp.ClientSession | None = None
         self.statistics = Statistics(client)
         self.shares = Shares()
+        self._cache = AnswerCache(settings.federation_cache)
 
     @property
     def at_once(self) -> int:
@@ -141,6 +145,11 @@ class Remotes:
         if self._breakers.open(breaker, timeout):
             raise Unanswered("cooling", "it did not answer a moment ago, and is not asked again so soon")
         request = forwarded(caller, registration, path, parameters, body, context, link, headers or {})
+        # 6.3.17: what is read of entities may come out of the cache.
+        cached = management.cache is not None and method == "GET" and path.startswith("/entities")
+        if cached and (kept := self._cache.get(breaker, request)) is not None:
+            known = await self._read(caller, context, kept.status, kept.headers, kept.content)
+            return replace(known, cached=True)
         failed = True
         try:
             async with asyncio.timeout(timeout):
@@ -148,6 +157,8 @@ class Remotes:
             self._breakers.answered(breaker)
             if reads:
                 answer = await self._read(caller, context, status, answer_headers, content)
+                if cached and status == 200:
+                    self._cache.put(breaker, request, status, answer_headers, content, management.cache or 0.0)
             else:
                 answer = Answer(status, _json(content), answer_headers, context)
             failed = status >= 400 and status != 404
@@ -159,6 +170,8 @@ class Remotes:
             self._breakers.failed(breaker, management.cooldown)
             raise Unanswered("refused", f"it cannot be reached: {_reason(error)}") from error
         finally:
+            if method != "GET":
+                self._cache.forget(breaker)
             self.statistics.count(caller.tenant, registration.id, failed=failed)
 
     async def _exchange(self, method: str, request: Forwarded) -> tuple[int, Mapping[str, str], bytes]:

@@ -223,3 +223,28 @@ async def test_what_a_source_warns_of_is_passed_on(tenant, register, server):
     answered = await front.get("/entities", type="Vehicle")
 
     assert answered.headers.getall("NGSILD-Warning") == ['199 urn:x:1 "away"']
+
+
+async def test_an_answer_may_be_used_again_for_a_while(tenant, register):
+    front, source = await tenant("front"), await tenant("source")
+    await source.post("/entities", vehicle(1, speed=1))
+    await register(front, source, management={"cacheDuration": "PT1S"}, operations=["retrieveOps", "updateOps"])
+
+    async def speed():
+        answer = await front.get("/entities/urn:ngsi-ld:Vehicle:1", options="keyValues")
+        return answer.json["speed"], warnings(answer)
+
+    fresh = await speed()
+    await source.patch("/entities/urn:ngsi-ld:Vehicle:1/attrs", {"speed": {"value": 2}})
+    stale = await speed()
+    queried = await front.get("/entities", type="Vehicle")
+    await asyncio.sleep(1.1)
+    later = await speed()
+    await front.patch("/entities/urn:ngsi-ld:Vehicle:1/attrs", {"speed": {"value": 3}})
+    written = await speed()
+
+    assert fresh == (1, [])
+    assert stale == (1, ["110"])
+    assert (queried.json[0]["speed"]["value"], warnings(queried)) == (2, [])
+    assert later == (2, [])
+    assert written == (3, [])
