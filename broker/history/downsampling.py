@@ -16,7 +16,7 @@ from broker.history.collections import Collections
 from broker.history.reading import Wanted
 from broker.history.retention import Borders
 from broker.history.rows import Document, Row
-from broker.history.summing import CREATED, DISTINCT, MODIFIED, Numbering, bucket_rows, grouped, one_by_one
+from broker.history.summing import CREATED, MODIFIED, Numbering, bucket_rows, grouped, one_by_one
 from broker.history.sums import (
     DAILY,
     HOUR,
@@ -39,6 +39,22 @@ _AT_ONCE = 200
 _HOURS = Numbering((0, HOUR, 2 * HOUR), HOUR)
 _ALL = Wanted(TemporalQuery())
 
+_LONG = 100
+"""Bytes beyond which a text is counted and no more: MongoDB stores 16 MB in a document, and this has many cells."""
+
+_IS_LONG = {"$and": [{"$eq": [{"$type": "$V"}, "string"]}, {"$gt": [{"$strLenBytes": "$V"}, _LONG]}]}
+_IS_COMPARED = {
+    "$or": [
+        {"$in": ["$K", ["number", "boolean", "time", "text"]]},
+        {"$and": [{"$eq": ["$K", "target"]}, {"$eq": [{"$type": "$V"}, "string"]}, {"$not": [_IS_LONG]}]},
+    ]
+}
+_SHORTENED: list[Document] = [
+    {"$set": {"K": {"$cond": [{"$and": [{"$eq": ["$K", "text"]}, _IS_LONG]}, "long", "$K"]}}},
+    {"$set": {"D": {"$cond": [_IS_COMPARED, "$V", "$$REMOVE"]}}},
+]
+"""`D` is the value where it is counted among the different ones."""
+
 
 async def values_to_sums(
     collections: Collections, tenant: str, entity_id: str, name: str, borders: Borders, session: AsyncClientSession
@@ -52,14 +68,22 @@ async def values_to_sums(
     # Whole days, so that the different values of each are counted; the last one may have more buckets than were found.
     until = days[-1] if len(days) == _AT_ONCE and days[-1] > days[0] else days[-1] + 1
     past["w"] = {"$gte": days[0], "$lt": until}
-    others = {"f": {"$min": "$p.C"}, "g": {"$max": "$p.M"}, "u": {"$max": "$p.T"}}
+    others: Document = {
+        "z": {"$addToSet": "$D"},
+        "uncounted": {"$max": {"$eq": [{"$type": "$D"}, "missing"]}},
+        "f": {"$min": "$p.C"},
+        "g": {"$max": "$p.M"},
+        "u": {"$max": "$p.T"},
+        "m": {"$max": {"$ne": ["$p.C", "$p.M"]}},
+    }
     key = {"a": "$a", "d": "$d", "k": "$k", "o": "$o", "K": "$K"}
     rows = bucket_rows("observedAt", C=CREATED, M=MODIFIED)
     stages = [
         {"$match": past},
         {"$project": {"a": 1, "d": 1, "k": 1, "o": 1, "p": rows}},
         *one_by_one(_ALL),
-        *grouped(key, _HOURS, **DISTINCT, **others, m={"$max": {"$ne": ["$p.C", "$p.M"]}}),
+        *_SHORTENED,
+        *grouped(key, _HOURS, **others),
     ]
     found = [one async for one in await buckets.aggregate(stages, session=session, allowDiskUse=True)]
     await _keep(collections, tenant, _longest(_parts(entity_id, found), borders), session)
@@ -119,23 +143,26 @@ def _parts(entity_id: str, found: Iterable[Document]) -> Iterable[Part]:
     """The hourly sums of days, from what the pipeline gives."""
     parts: dict[tuple[Any, ...], Part] = {}
     different: dict[tuple[Any, ...], set[Any]] = {}
+    uncounted: set[tuple[Any, ...]] = set()
     for one in found:
         grouped_by = one["_id"]
         start = int(grouped_by.pop("i")) * HOUR
         key = {"e": entity_id, **grouped_by, "p": HOURLY, "w": start // instants.DAY}
         place = key_of(key)
-        measured = grouped_by["K"] not in ("object", "target")
+        measured = grouped_by["K"] not in ("object", "target", "long")
         s, q = (_plain(one[name]) if measured and grouped_by["K"] != "text" else None for name in ("s", "q"))
         low, high = (_plain(one[name]) if measured else None for name in ("l", "h"))
-        cell = Cell(start, one["n"], s, q, low, high, len(one["z"]), one["u"] - start)
+        cell = Cell(start, one["n"], s, q, low, high, None if one["uncounted"] else len(one["z"]), one["u"] - start)
         part = Part(key, {start % instants.DAY // HOUR: cell}, (one["f"], one["g"]), one["m"])
         if place in parts:
             parts[place].add(part)
         else:
             parts[place] = part
         different.setdefault(place, set()).update(map(_comparable, one["z"]))
+        if one["uncounted"]:
+            uncounted.add(place)
     for place, part in parts.items():
-        part.distinct = len(different[place])
+        part.distinct = None if place in uncounted else len(different[place])
     return parts.values()
 
 

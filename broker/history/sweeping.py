@@ -1,9 +1,11 @@
 """Sweeping: what the rules of retention keep no longer goes, summed up before where sums are kept."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pymongo import DeleteMany
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import OperationFailure
 
 from broker.history.collections import Collection, Collections
 from broker.history.downsampling import hours_to_days, values_to_sums
@@ -11,6 +13,9 @@ from broker.history.retention import Borders, Rule, borders, ruled
 from broker.history.rows import Document
 from broker.history.sums import DAILY, HOURLY, MONTH_DAYS
 from broker.history.turns import Turns
+from broker.store.names import iri
+
+logger = logging.getLogger(__name__)
 
 _TOGETHER = 500
 _STEPS = (values_to_sums, hours_to_days)
@@ -69,9 +74,13 @@ class Retention:
         for entity_id, name in sorted(past):
             if name not in attributes[entity_id]:
                 continue
-            for step in _STEPS:
-                while done := await self._in_turn(tenant, entity_id, name, limits, turns, step):
-                    number += done
+            try:
+                for step in _STEPS:
+                    while done := await self._in_turn(tenant, entity_id, name, limits, turns, step):
+                        number += done
+            except OperationFailure as error:
+                # The others need not wait for it; its values stay what they are.
+                logger.warning("%s of %s is not summed up: %s", iri(name), entity_id, error)
         return number
 
     async def _in_turn(

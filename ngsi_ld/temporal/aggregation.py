@@ -24,12 +24,13 @@ APPLICABLE: dict[str, frozenset[str]] = {
     "array": _ALWAYS | {"min", "max", "avg", "sum"},
     "text": _ALWAYS | {"min", "max"},
     "time": _ALWAYS | {"min", "max", "avg"},
+    "long": frozenset({"totalCount"}),
     "object": _ALWAYS,
     "target": _ALWAYS,
 }
 """By the class of the values: true counts as 1 and false as 0, an array by its size, a time of day by its seconds.
 
-`time` is a value of the type Time, `target` that of a Relationship.
+`time` is a value of the type Time, `target` that of a Relationship, `long` a text of which only the number was kept.
 """
 
 
@@ -117,6 +118,7 @@ _PLURALS = {
     "array": "arrays",
     "text": "texts",
     "time": "times of day",
+    "long": "long texts, of which only the number is kept",
     "object": "objects",
     "target": "the targets of a Relationship",
 }

@@ -224,3 +224,34 @@ async def test_sums_count_as_present_where_aggregates_are_asked_for(past, kept):
         time = TemporalQuery("before", None, last, filtered=True)
         assert await present(kept.collections, kept.tenant, moves, Wanted(time, sums=True)) == there
         assert await present(kept.collections, kept.tenant, moves, Wanted(time)) == set()
+
+
+async def test_long_texts_and_objects_are_counted(past):
+    instances = [("note", 60 * number, "x" * 100 * (number % 2 + 1)) for number in range(4)]
+    instances += [("shape", 60 * number, {"size": number}) for number in range(3)]
+    instances += [("tags", 60 * number, ["a"] * number) for number in range(2)]
+    await past.add(*instances)
+
+    await past.sweep("P1D hourly P1Y")
+
+    assert (await past.left())[0] == 0
+    found = await past.aggregates(0, 1, "P1D")
+    counted = {name: [one.count for one in by_period.values()] for name, by_period in found.items()}
+    assert counted == {"note": [4], "shape": [3], "tags": [2]}
+
+
+async def test_what_is_not_kept_of_long_texts_is_said(past):
+    await past.add(("note", 60, "x" * 200))
+    await past.sweep("P1D hourly P1Y")
+
+    for method in ("max", "distinctCount"):
+        with pytest.raises(NgsiLdError, match="long texts"):
+            await past.aggregates(0, 1, "P1D", (method,))
+
+
+async def test_large_values_do_not_keep_sums_from_being_made(past):
+    await past.add(*(("note", 10 * number, "x" * 3_000_000 + str(number)) for number in range(6)))
+
+    assert await past.sweep("P1D hourly P1Y") > 0
+
+    assert await past.left() == (0, 1, 0)
