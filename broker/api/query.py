@@ -95,6 +95,7 @@ def query_of(
         geo=_geo(parameters, context),
         ordering=_ordering(parameters, context, collation) if "orderBy" in parameters else None,
         csf=parse_q(parameters["csf"], context, parameter="csf") if "csf" in parameters else None,
+        local=every_type,
     )
     if query.link_depth:
         _check_depth("q", query.link_depth, linking)

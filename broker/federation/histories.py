@@ -168,7 +168,7 @@ class Histories:
     def of_query(self, ask: TemporalAsk) -> list[Match]:
         """The registrations whose sources take part in a query."""
         query, found = ask.query, dict[str, Match]()
-        for selector in query.selectors or (EntitySelector(),):
+        for selector in () if query.local else query.selectors or (EntitySelector(),):
             wanted = Wanted(
                 selector.ids,
                 selector.id_pattern,

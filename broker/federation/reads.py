@@ -189,11 +189,9 @@ class Territory:
         """The registrations whose sources take part in a query."""
         if self._known is not None and self._known[0] is query:
             return self._known[1]
-        selectors = query.selectors or (EntitySelector(),)
+        selectors = () if query.local else query.selectors or (EntitySelector(),)
         found: dict[str, Match] = {}
         for selector in selectors:
-            if selector.types is None and query.selectors and not query.is_narrow:
-                continue
             wanted = Wanted(
                 selector.ids,
                 selector.id_pattern,

@@ -26,7 +26,7 @@ class Query:
 
     `selectors`: one of them must select the entity; none: any entity. `attributes`: IRIs, one of which the entity must
     have (`attrs`); none: any. Only live entities and attribute instances count (4.22). `csf` is about the context
-    sources that are asked, not about entities.
+    sources that are asked, not about entities. `local`: none is asked, since a selector is for every type (`*`).
     """
 
     selectors: tuple[EntitySelector, ...] = ()
@@ -36,6 +36,7 @@ class Query:
     geo: GeoQuery | None = None
     ordering: Ordering | None = None
     csf: Condition | None = None
+    local: bool = False
 
     @property
     def named_attributes(self) -> frozenset[str]:

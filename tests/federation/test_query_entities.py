@@ -201,3 +201,12 @@ async def test_pages_have_no_gaps_while_a_source_is_written_to(tenant, register,
 
     assert found == sorted(set(found))
     assert set(here) <= set(found)
+
+
+async def test_every_type_is_asked_for_here_only(spread):
+    local = await spread.get("/entities", type="*", q="speed>=0", count="true", limit="1000")
+    body = {"type": "Query", "entities": [{"type": "*"}], "q": "speed>=0"}
+    by_body = await spread.post("/entityOperations/query", body, limit="1000")
+
+    assert {one["place"]["value"] for one in local.json} == {spread.tenant}
+    assert by_body.json == local.json
