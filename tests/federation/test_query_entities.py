@@ -210,3 +210,27 @@ async def test_every_type_is_asked_for_here_only(spread):
 
     assert {one["place"]["value"] for one in local.json} == {spread.tenant}
     assert by_body.json == local.json
+
+
+@pytest.mark.parametrize("operation", ["queryEntity", "queryBatch"])
+@pytest.mark.parametrize("current", [True, False])
+async def test_attributes_that_are_registered_select_and_are_shown(tenant, register, operation, current):
+    front, source = await tenant("front"), await tenant("source")
+    bodies = [vehicle(number, **({"speed": number} if number % 2 else {}), level=1) for number in range(10, 40)]
+    await source.post("/entityOperations/create", bodies)
+    await front.post("/entityOperations/create", [vehicle(number, colour="red") for number in range(11, 20)])
+    registered = [
+        {"entities": [{"type": "Vehicle", "idPattern": "^urn:ngsi-ld:Vehicle:[12]"}], "propertyNames": ["speed"]}
+    ]
+    await register(front, source, registered, operations=[operation], current=current)
+
+    found, counts = await every_page(front, 4, type="Vehicle", count="true")
+    deep = await front.get("/entities", type="Vehicle", limit="2", offset="10", options="keyValues")
+    fast = await front.get("/entities", type="Vehicle", q="speed>20", limit="1", count="true", options="keyValues")
+
+    expected = sorted({*range(11, 20), *range(11, 30, 2)})
+    assert (found, set(counts)) == ([str(number) for number in expected], {len(expected)})
+    assert deep.json == [vehicle(number) | {"speed": number} for number in expected[10:12]]
+    assert fast.json == [vehicle(21) | {"speed": 21}]
+    assert fast.headers["NGSILD-Results-Count"] == "5"
+    assert "NGSILD-Warning" not in fast.headers
