@@ -26,6 +26,7 @@ from broker.changelog.changes import Change, Document
 from broker.changelog.lane import Consumer, Lane
 from broker.changelog.position import Lease, LeaseLost, Position
 from broker.changelog.stream import decode, open_stream, plain
+from broker.ending import ended
 from broker.store.tenants import ENTITIES
 
 __all__ = ["ChangeLog", "Consumer"]
@@ -90,9 +91,7 @@ class ChangeLog:
     async def stop(self) -> None:
         """Ends the following; what was handled is noted, so that the next process goes on right there."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
             self._task = None
 
     @property

@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from broker.changelog.changes import Change, Document, DocumentChange
 from broker.changelog.position import Lease, Position
+from broker.ending import ended
 from broker.federation.documents import REGISTRATIONS
 from broker.store.tenants import database_name, tenant_of
 
@@ -48,9 +49,7 @@ class Expiry:
     async def end(self) -> None:
         """See `Consumer`."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
             self._task = None
 
     async def handle(self, changes: Sequence[Change]) -> None:

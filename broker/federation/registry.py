@@ -21,6 +21,7 @@ from broker.changelog.changes import Document, DocumentChange, Dropped
 from broker.changelog.position import Position
 from broker.changelog.position import now as cluster_now
 from broker.changelog.stream import decode, open_stream
+from broker.ending import ended
 from broker.federation.documents import REGISTRATIONS, registration_of
 from broker.store.tenants import DEFAULT_DATABASE, database_name, tenant_of
 from ngsi_ld.errors import NgsiLdError
@@ -65,9 +66,7 @@ class Registry:
     async def close(self) -> None:
         """Follows no more."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
             self._task = None
 
     def any(self, tenant: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+import aiohttp
 import pytest
 from pymongo import AsyncMongoClient
 
@@ -16,6 +17,7 @@ from broker.store.tenants import database_name
 from ngsi_ld.context import CORE
 from ngsi_ld.errors import ErrorType, NgsiLdError
 from ngsi_ld.registration.matching import any_of
+from tests.conftest import Broker
 
 TENANTS = itertools.count(1)
 
@@ -209,3 +211,40 @@ async def test_loops_are_told_apart(worker):
         "urn:r:1"
     ]
     assert one.registry.looping(one.tenant, wanted, now(), ()) == []
+
+
+async def test_all_workers_of_a_broker_agree_also_after_a_restart(tmp_path):
+    broker = Broker(tmp_path, options=("--workers", "2"))
+    await broker.start()
+    url = f"{broker.url}/ngsi-ld/v1/csourceRegistrations"
+    body = {
+        "id": "urn:r:1",
+        "type": "ContextSourceRegistration",
+        "endpoint": "http://source.example",
+        "information": [{"entities": [{"type": "T"}]}],
+    }
+
+    async def seen(times):
+        found = set()
+        for _ in range(times):
+            # A connection each, so that any worker may answer.
+            async with aiohttp.ClientSession() as session, session.get(url, params={"type": "T"}) as answer:
+                found.add(tuple(one["id"] for one in await answer.json()))
+        return found
+
+    try:
+        async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
+            assert answer.status == 201
+        await asyncio.sleep(0.5)
+        assert await seen(20) == {("urn:r:1",)}
+
+        await broker.stop()
+        await broker.start()
+
+        assert await seen(20) == {("urn:r:1",)}
+        async with aiohttp.ClientSession() as session, session.delete(f"{url}/urn:r:1") as answer:
+            assert answer.status == 204
+        await asyncio.sleep(0.5)
+        assert await seen(20) == {()}
+    finally:
+        await broker.stop()
