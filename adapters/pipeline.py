@@ -54,6 +54,7 @@ class Pipeline:
 
     async def run(self) -> None:
         """Takes in and sends until the source ends; returns when everything it gave is settled with the broker."""
+        await self._commands.begin()
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(self._sink.run())
             beside = [tasks.create_task(part.run()) for part in (self._commands, self._tables)]

@@ -115,12 +115,16 @@ class Commands:
             told, self._told = self._told, []
             await self._dispatcher.settle(told)
 
+    async def begin(self) -> None:
+        """Before the first record: what the last run left is known, so that records can tell what became of it."""
+        await self._ledger.forget(time.time() - self._options.keep)
+        if self._taken:
+            await self._dispatcher.begin()
+
     async def run(self) -> None:
         """Takes and carries out until it is cancelled."""
         if not self._taken:
             return
-        await self._ledger.forget(time.time() - self._options.keep)
-        await self._dispatcher.begin()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._downlink.run())

@@ -58,7 +58,8 @@ class HttpDownlink:
     async def run(self) -> None:
         """Holds the session."""
         timeout = aiohttp.ClientTimeout(total=self._options.timeout)
-        connector = aiohttp.TCPConnector(ssl=self._tls())
+        # a connection each: one that the vendor closed in between would leave it open whether a command came through
+        connector = aiohttp.TCPConnector(ssl=self._tls(), force_close=True)
         async with aiohttp.ClientSession(
             timeout=timeout, connector=connector, headers=self._options.headers
         ) as self._session:
