@@ -51,7 +51,12 @@ def pack(entity_id: str, rows: Iterable[Row]) -> Iterator[Document]:
 
 def size(rows: Iterable[Row]) -> int:
     """About how many bytes the values and other members of rows take in MongoDB."""
-    return sum(_SCALAR if type(row["v"]) in _NUMBERS and "h" not in row else _encoded(row) for row in rows)
+    number = 0
+    for row in rows:
+        number += _size(row["v"])
+        if "h" in row:
+            number += sum(map(_size, row["h"].values()))
+    return number
 
 
 def unpack(bucket: Document, numbers: range | None = None) -> list[Row]:
@@ -93,8 +98,13 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         yield rows[start:]
 
 
-def _encoded(row: Row) -> int:
-    return len(bson.encode({"v": row["v"], "h": row.get("h")}))
+def _size(value: Any) -> int:
+    kind = type(value)
+    if kind in _NUMBERS:
+        return _SCALAR
+    if kind is str:
+        return _SCALAR + (len(value) if value.isascii() else len(value.encode()))
+    return len(bson.encode({"v": value}))
 
 
 def _columns(rows: Sequence[Row], observed: bool) -> Document:
