@@ -25,6 +25,8 @@ class Ends:
     energy: Path
     mqtt: int
     talq: int
+    gateway: str
+    commands: int
     cameras: int
     reports: int
 
@@ -60,7 +62,7 @@ def _definitions(ends: Ends, broker: str) -> dict[str, dict[str, Any]]:
         "broker": {"url": broker},
     }
     return {
-        "lighting": _file("talq", port=ends.talq),
+        "lighting": _file("talq", port=ends.talq, gateway_url=ends.gateway) | {"commands": {"port": ends.commands}},
         "traffic": _file("datex2", url=ends.traffic, interval=2, sites="stations.csv", provider="Demonstration"),
         "road-events": _file("datex2_situations", url=ends.events, interval=5, provider="Demonstration"),
         "traffic-lights": _file("traffic_lights", **mqtt, intersections="crossings.csv"),

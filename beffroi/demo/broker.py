@@ -76,6 +76,11 @@ class BrokerClient:
         """Gives an entity attributes, in the place of those it has (5.6.3)."""
         await self._request("POST", f"/ngsi-ld/v1/entities/{entity_id}/attrs", attributes)
 
+    async def get(self, entity_id: str) -> dict[str, Any]:
+        """An entity (5.7.1)."""
+        found: dict[str, Any] = await self._request("GET", f"/ngsi-ld/v1/entities/{entity_id}")
+        return found
+
     async def query(self, entity_type: str) -> AsyncIterator[dict[str, Any]]:
         """Every entity of a type (5.7.2), page after page."""
         for offset in range(0, 1_000_000, PAGE):

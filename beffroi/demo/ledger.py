@@ -14,6 +14,10 @@ from typing import Any, BinaryIO
 
 import orjson
 
+COMMAND = "setIlluminanceLevel"
+COMMAND_STATUS = f"{COMMAND}_status"
+"""The command that the command post gives, and the attribute that says what became of it."""
+
 Pair = tuple[str, str]
 """An entity's id and a mark; the mark is empty for an entity as such, whatever its state."""
 
@@ -68,6 +72,9 @@ class Page:
         self._ledger.write_all(pairs)
 
 
+_OF_COMMANDS = frozenset({COMMAND, COMMAND_STATUS, f"{COMMAND}_info"})
+"""What is not of the equipment's state, but of what was asked of it."""
+
 _COUNTED_UP = ("numValue", "sdmWifiNetwork:dateLastValueReported")
 """What tells an entity's states apart where its vendor says no time."""
 
@@ -89,7 +96,8 @@ def mark(value: Any) -> str:
 def _newest_observation(entity: dict[str, Any]) -> str:
     times = (
         instance.get("observedAt", "")
-        for attribute in entity.values()
+        for name, attribute in entity.items()
+        if name not in _OF_COMMANDS
         for instance in (attribute if isinstance(attribute, list) else [attribute])
         if isinstance(instance, dict)
     )

@@ -16,6 +16,7 @@ from beffroi.demo.vendors.access_points import WifiController
 from beffroi.demo.vendors.cameras import VideoSystem
 from beffroi.demo.vendors.chirpstack import ChirpStack
 from beffroi.demo.vendors.citizens import Citizens
+from beffroi.demo.vendors.command_post import CommandPost
 from beffroi.demo.vendors.datex2 import DatexPublisher
 from beffroi.demo.vendors.enedis import EnergySupplier
 from beffroi.demo.vendors.haystack import BuildingSystem
@@ -48,8 +49,11 @@ async def open_trades(
     operator = RoadEvents(territory.stations, pages["road events"], rng)
     system = BuildingSystem(territory.buildings, equipment.points, pages["buildings"], rng)
     controller = WifiController(equipment.hotspots, pages["public Wi-Fi"], rng)
+    gateway = TalqGateway(
+        f"http://127.0.0.1:{talq}", territory.lights, territory.cabinets, pages["street lighting"], rng
+    )
     parties: tuple[Vendor, ...] = (
-        TalqGateway(f"http://127.0.0.1:{talq}", territory.lights, territory.cabinets, pages["street lighting"], rng),
+        gateway,
         publisher,
         operator,
         TrafficLights(messages, equipment.crossings, pages["traffic lights"], rng),
@@ -58,6 +62,7 @@ async def open_trades(
         EnergySupplier(inbox, equipment.meters, pages["energy"], rng),
         VideoSystem(f"http://127.0.0.1:{cameras}/cameras", equipment.cameras, pages["video protection"], rng),
         controller,
+        CommandPost(broker, territory.lights, gateway.announced, pages["command post"], rng),
         Citizens(f"http://127.0.0.1:{reports}", broker, territory.lights, pages["citizens"], rng),
     )
     for vendor in parties:
@@ -71,6 +76,8 @@ async def open_trades(
         energy=inbox,
         mqtt=messages.port,
         talq=talq,
+        gateway=gateway.url,
+        commands=free_port(),
         cameras=cameras,
         reports=reports,
     )
@@ -87,5 +94,6 @@ _TRADES = (
     "energy",
     "video protection",
     "public Wi-Fi",
+    "command post",
     "citizens",
 )

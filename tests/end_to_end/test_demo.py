@@ -42,6 +42,7 @@ ARRIVALS = {
     ("video protection", "Camera"),
     ("video protection", "ItemFlowObserved"),
     ("public Wi-Fi", "AccessPoint"),
+    ("command post", "Streetlight"),
     ("citizens", "service_requests"),
 }
 
@@ -111,7 +112,7 @@ def test_once_seeds_passes_a_round_of_each_feed_and_finds_all_of_it_notified(tmp
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "missing" not in ended.stdout
     rows = ROW.findall(ended.stdout)
-    assert ("street lighting", "Streetlight", "7000", "7000", "7000", "7000") in rows
+    assert ("street lighting", "Streetlight", "7001", "7000", "7000", "7000") in rows  # one was told to dim
     assert ("energy", "ACMeasurement", "120", "20", "20", "20") in rows
     assert {(trade, entities) for trade, entities, *_ in rows} == ARRIVALS
 

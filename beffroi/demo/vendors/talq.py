@@ -4,6 +4,8 @@
     PATCH /devices       lights that somebody's passing turns up, cabinets' meters
     POST /log-reports    a lamp that fails, and its repair
 
+and it takes orders: `POST /override-commands` is answered 202, and carried out with a PATCH that names the order.
+
 It is always night here: by day there would be nothing to see.
 """
 
@@ -17,11 +19,13 @@ from uuid import UUID
 
 import aiohttp
 import orjson
+from aiohttp import web
 
 from beffroi.demo.inventory import entity_id
 from beffroi.demo.ledger import Page
 from beffroi.demo.territory import Cabinet, Light
 from beffroi.demo.vendors import Vendor, now, utc
+from beffroi.demo.vendors.loopback import Site
 from beffroi.demo.vendors.posting import post
 
 VERSION = "2.7.1"
@@ -50,14 +54,28 @@ class TalqGateway(Vendor):
         self._load = dict.fromkeys(self._energy, 0.0)
         for light in lights:
             self._load[light.cabinet.key] += self._power(light)
+        self.announced = asyncio.Event()
+        self._by_key = {light.key: light for light in lights}
+        self._site = Site([web.post("/override-commands", self._order)])
+        self._orders: asyncio.Queue[tuple[Light, int, str]] = asyncio.Queue()
+        self._obeying: asyncio.Task[None]
         self._session: aiohttp.ClientSession
 
+    @property
+    def url(self) -> str:
+        """Where it takes orders."""
+        return self._site.url
+
     async def start(self) -> None:
-        """Opens its connection pool."""
+        """Takes orders from now on."""
         self._session = aiohttp.ClientSession(headers={"talq-api-version": VERSION})
+        await self._site.start()
+        self._obeying = asyncio.create_task(self._obey())
 
     async def stop(self) -> None:
-        """Closes it."""
+        """Takes none any more."""
+        self._obeying.cancel()
+        await self._site.stop()
         await self._session.close()
 
     async def round(self) -> int:
@@ -65,6 +83,7 @@ class TalqGateway(Vendor):
         devices: list[Light | Cabinet] = [*self._cabinets, *self._lights]
         for start in range(0, len(devices), _DEVICES_A_MESSAGE):
             await self._tell("POST", "/devices", devices[start : start + _DEVICES_A_MESSAGE], announce=True)
+        self.announced.set()
         return len(devices)
 
     async def keep_sending(self) -> None:
@@ -75,24 +94,41 @@ class TalqGateway(Vendor):
             tick += 1
             lights = self._rng.sample(self._lights, k=_LIGHTS_A_TICK)
             for light in lights:
-                self._change(light)
+                self._change(light, self._rng.choice((30, 50, 70, 100)))
             meters = [self._rng.choice(self._cabinets)] if tick % 10 == 0 else []
             await self._tell("PATCH", "/devices", [*lights, *meters], announce=False)
             if tick % 15 == 0:
                 await self._fail_or_repair()
 
-    def _change(self, light: Light) -> None:
+    async def _order(self, request: web.Request) -> web.Response:
+        """An order for some lights, by their controllers' addresses."""
+        content = await request.json()
+        level = round(content["targetCommand"]["state"]["value"])
+        for each in content["addresses"]:
+            light = self._by_key[each["address"].partition("/")[0]]
+            self._orders.put_nowait((light, level, request.query["talqRequestId"]))
+        return web.Response(status=202)
+
+    async def _obey(self) -> None:
+        while True:
+            light, level, order = await self._orders.get()
+            self._change(light, level)
+            await self._tell("PATCH", "/devices", [light], announce=False, order=order)
+
+    def _change(self, light: Light, level: int) -> None:
         self._load[light.cabinet.key] -= self._power(light)
-        self._levels[light.key] = self._rng.choice((30, 50, 70, 100))
+        self._levels[light.key] = level
         self._load[light.cabinet.key] += self._power(light)
 
-    async def _tell(self, method: str, path: str, devices: Sequence[Light | Cabinet], *, announce: bool) -> None:
+    async def _tell(
+        self, method: str, path: str, devices: Sequence[Light | Cabinet], *, announce: bool, order: str = ""
+    ) -> None:
         time = now()
         content = [
             self._lamp(device, time, announce) if isinstance(device, Light) else self._cabinet(device, time, announce)
             for device in devices
         ]
-        await self._send(method, path, content)
+        await self._send(method, path, content, order)
         self._page.write_all([(_id(device), utc(time)) for device in devices])
 
     async def _fail_or_repair(self) -> None:
@@ -112,12 +148,14 @@ class TalqGateway(Vendor):
         await self._send("POST", "/log-reports", {"address": self._address, "entries": [{"data": event}]})
         self._page.write(_id(light), utc(time))
 
-    async def _send(self, method: str, path: str, content: Any) -> None:
+    async def _send(self, method: str, path: str, content: Any, order: str = "") -> None:
         """Sends until the CMS has taken it, as the protocol's retry asks."""
         parameters = {
             "clientAddress": self._address,
             "talqRequestId": str(UUID(int=self._rng.getrandbits(128), version=4)),
         }
+        if order:
+            parameters["talqOriginRequestId"] = order
         url = f"{self._url}{path}?{urlencode(parameters)}"
         await post(self._session, url, orjson.dumps(content), {"Content-Type": "application/json"}, method)
 
