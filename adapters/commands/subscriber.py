@@ -113,7 +113,7 @@ class Subscriber:
         scheme = "https" if self._options.certificate else "http"
         uri = self._options.url or f"{scheme}://{self._options.host}:{self._options.port}/"
         entities = [
-            {"type": entity_type, "idPattern": f"^{re.escape(prefix)}"} if prefix else {"type": entity_type}
+            {"type": entity_type, "idPattern": _beginning_with(prefix)} if prefix else {"type": entity_type}
             for entity_type, prefix in self._asked
         ]
         return {
@@ -154,7 +154,7 @@ class Subscriber:
             "limit": str(_PAGE),
         }
         if prefix:
-            asked["idPattern"] = f"^{re.escape(prefix)}"
+            asked["idPattern"] = _beginning_with(prefix)
         offset = 0
         while True:
             entities = await self._page(session, {**asked, "offset": str(offset)})
@@ -177,6 +177,11 @@ class Subscriber:
                 raise _RefusedError(f"{answer.url.path} was answered {answer.status}: {(await answer.text())[:300]}")
             content = await answer.json(content_type=None)
             return content if isinstance(content, list) else []
+
+
+def _beginning_with(prefix: str) -> str:
+    """The idPattern of ids that begin so. Only what must be is escaped: brokers read different kinds of patterns."""
+    return "^" + re.sub(r"([.+*?^$()\[\]{}|\\])", r"\\\1", prefix)
 
 
 def _active(subscription: bytes) -> bool:

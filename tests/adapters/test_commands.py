@@ -19,6 +19,7 @@ from adapters.commands.execution import templates_of
 from adapters.definition import load
 from adapters.errors import DefinitionError
 from adapters.mapping import Mapper
+from tests.adapters.application import Application
 from tests.adapters.peer import free_port, until
 from tests.adapters.profiles import definition_of
 
@@ -451,6 +452,27 @@ async def test_killed_at_random_each_command_is_carried_out_at_most_once(file, v
     assert set(told.values()) <= {"OK", "UNKNOWN"}
     assert len(valves.sent) == len(set(valves.sent))
     assert {command for command, state in told.items() if state == "OK"} <= set(valves.sent)
+
+
+async def test_a_broker_that_is_killed_loses_no_command_and_doubles_none(own_broker, file, vendor, adapter, tmp_path):
+    valves = Valves(vendor, free_port())
+    valves.answer = (201, {})
+    await vendor.serve(valves__v1=valves.take)
+    path = file(valves.port, command={"outcomes": []}, time_to_live=120)
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "broker": {"url": own_broker.url}}))
+    application = Application(own_broker.url, "")
+    adapter(path)
+    await valves.tell(name="v1", flow=1, at="2026-11-20T10:00:00Z")
+    await application.exists(VALVE)
+
+    for value in range(3):
+        await application.command(VALVE, "setValue", value)
+        await own_broker.kill()
+        await own_broker.start()
+        await until(lambda value=value: len(valves.sent) > value, 30)
+
+    await application.becomes(VALVE, "setValue", "OK", 30)
+    assert [each["open"] for each in valves.sent] == [0, 1, 2]
 
 
 def wrong(path, value):
