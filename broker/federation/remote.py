@@ -150,7 +150,7 @@ class Remotes:
         if cached and (kept := self._cache.get(breaker, request)) is not None:
             known = await self._read(caller, context, kept.status, kept.headers, kept.content)
             return replace(known, cached=True)
-        failed = True
+        failed: bool | None = True
         try:
             async with asyncio.timeout(timeout):
                 status, answer_headers, content = await self._exchange(method, request)
@@ -163,6 +163,9 @@ class Remotes:
                 answer = Answer(status, _json(content), answer_headers, context)
             failed = status >= 400 and status != 404
             return answer
+        except asyncio.CancelledError:
+            failed = None
+            raise
         except TimeoutError:
             self._breakers.failed(breaker, management.cooldown)
             raise Unanswered("timeout", f"it did not answer within {timeout:g} s") from None
@@ -172,7 +175,8 @@ class Remotes:
         finally:
             if method != "GET":
                 self._cache.forget(breaker)
-            self.statistics.count(caller.tenant, registration.id, failed=failed)
+            if failed is not None:
+                self.statistics.count(caller.tenant, registration.id, failed=failed)
 
     async def _exchange(self, method: str, request: Forwarded) -> tuple[int, Mapping[str, str], bytes]:
         url = URL(request.url, encoded=True)

@@ -86,21 +86,26 @@ class Statistics:
             try:
                 await self._flush()
             except PyMongoError as error:
-                logger.warning("the counts of requests to context sources cannot be written: %s", error)
-                return
+                logger.warning("the counts of requests to context sources cannot be written now: %s", error)
 
     async def _flush(self) -> None:
         if not self._pending:
             return
         pending, self._pending = self._pending, {}
-        await self._collection.bulk_write(
-            [
-                UpdateOne(
-                    {"_id": {"t": tenant, "r": registration}},
-                    {"$set": counts.latest, "$inc": {"timesSent": counts.sent, "timesFailed": counts.failed}},
-                    upsert=True,
-                )
-                for (tenant, registration), counts in pending.items()
-            ],
-            ordered=False,
-        )
+        updates = [
+            UpdateOne(
+                {"_id": {"t": tenant, "r": registration}},
+                {"$set": counts.latest, "$inc": {"timesSent": counts.sent, "timesFailed": counts.failed}},
+                upsert=True,
+            )
+            for (tenant, registration), counts in pending.items()
+        ]
+        try:
+            await self._collection.bulk_write(updates, ordered=False)
+        except PyMongoError:
+            for key, counts in pending.items():
+                later = self._pending.setdefault(key, _Pending())
+                later.sent += counts.sent
+                later.failed += counts.failed
+                later.latest = {**counts.latest, **later.latest}
+            raise
