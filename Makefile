@@ -59,7 +59,7 @@ conformance: install  ## run the ETSI suite: make conformance SUITE=path [PARTS=
 lock:  ## choose the newest versions again and write requirements.lock
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--extra embedded --extra demo --group dev pyproject.toml --output-file requirements.lock
+		--extra embedded --extra demo --extra sftp --group dev pyproject.toml --output-file requirements.lock
 	rm -rf .venv-lock
 
 clean:  ## remove what the targets made
