@@ -119,7 +119,8 @@ class Across:
         """A page, whether there is more, and if `counted` how many there are in all."""
         pages: list[Past] = []
         number = 0
-        async for past in self._histories.query(self._ask, found):
+        size = offset + limit + 1
+        async for past in self._histories.query(self._ask, found, size=size):
             number += 1
             if offset < number <= offset + limit:
                 pages.append(past)

@@ -17,7 +17,7 @@ from broker.federation.forwarding import Parameters, segment
 from broker.federation.maps import HERE, mapped_ids
 from broker.federation.registry import Registry
 from broker.federation.remote import Answer, Remotes
-from broker.federation.streams import Group, Item, SourceStream, Stream, groups
+from broker.federation.streams import Group, Item, OutOfOrder, SourceStream, Stream, groups, note_unordered
 from broker.history.history import History, evolution
 from broker.operations.temporal import Found, TemporalAsk, batches
 from ngsi_ld.context import Context
@@ -75,7 +75,12 @@ class LocalEvolutions(Stream):
 
 
 class SourceEvolutions(SourceStream):
-    """The evolutions of one part of what a context source has; read whole."""
+    """The evolutions of one part of what a context source has.
+
+    No parameter orders them; those of Beffroi come in the order of ids, and of others it is seen whether they do.
+    """
+
+    kind = ", temporal evolutions"
 
     def __init__(
         self,
@@ -87,7 +92,7 @@ class SourceEvolutions(SourceStream):
         coverage: Coverage,
         most: int,
     ) -> None:
-        super().__init__(consultation, match, part, conditions, most, in_order=False)
+        super().__init__(consultation, match, part, conditions, most)
         self._time, self._coverage = time, coverage
 
     def _request(
@@ -207,12 +212,17 @@ class Histories:
 
         Sources that make EntityMaps of their own make one, which the caller then knows. TooManyResults beyond `most`.
         """
-        ids: dict[str, tuple[str, ...]] = {}
-        async for group in groups(self._streams(ask, found, mapped=True), _TOGETHER, ids_only=True):
-            ids[group[0][1].id] = _sources(group)
-            if len(ids) > most:
-                raise NgsiLdError(ErrorType.TOO_MANY_RESULTS, f"more than {most} entities: narrow the query")
-        return ids
+        while True:
+            ids: dict[str, tuple[str, ...]] = {}
+            try:
+                async for group in groups(self._streams(ask, found, mapped=True), _TOGETHER, ids_only=True):
+                    ids[group[0][1].id] = _sources(group)
+                    if len(ids) > most:
+                        raise NgsiLdError(ErrorType.TOO_MANY_RESULTS, f"more than {most} entities: narrow the query")
+            except OutOfOrder as out_of_order:
+                note_unordered(out_of_order)
+            else:
+                return ids
 
     def _streams(self, ask: TemporalAsk, found: Sequence[Match], *, mapped: bool = False) -> list[Stream]:
         query = ask.query
@@ -235,26 +245,40 @@ class Histories:
                 )
         return streams
 
-    async def query(self, ask: TemporalAsk, found: Sequence[Match]) -> AsyncIterator[Past]:
-        """Every entity that is among the answer, in the order of ids."""
-        query, time = ask.query, ask.time
-        split = self._is_split(query)
-        async for group in groups(self._streams(ask, found), _TOGETHER):
-            here: Found | None = None
-            versions: list[Evolution] = []
-            auxiliary: list[Evolution] = []
-            for stream, item in group:
-                if isinstance(stream, SourceEvolutions):
-                    one = stream.evolution(item)
-                    if one is not None:
-                        (auxiliary if stream.auxiliary else versions).append(one)
-                else:
-                    here = item.body
-                    versions.insert(0, evolution(item.body.entity, item.body.rows, item.body.shown))
-            if versions or auxiliary:
-                past = Past(merged_evolution(versions, auxiliary, time.timeproperty), here, _sources(group))
-                if not split or self._passes(past.evolution, query):
-                    yield past
+    async def query(self, ask: TemporalAsk, found: Sequence[Match], *, size: int = _TOGETHER) -> AsyncIterator[Past]:
+        """Every entity that is among the answer, in the order of ids; sources are asked for `size` at a time."""
+        last, split = "", self._is_split(ask.query)
+        while True:
+            try:
+                async for group in groups(self._streams(ask, found), min(size, _TOGETHER)):
+                    entity_id = group[0][1].id
+                    past = self._past(group, ask.time.timeproperty) if entity_id > last else None
+                    if past is not None and not (split and not self._passes(past.evolution, ask.query)):
+                        yield past
+                        last = entity_id
+            except OutOfOrder as out_of_order:
+                # Once more, from where we were.
+                note_unordered(out_of_order)
+                self.coverage.ends.clear()
+            else:
+                return
+
+    def _past(self, group: Group, timeproperty: str) -> Past | None:
+        """What all have of an entity; None where it comes to nothing."""
+        here: Found | None = None
+        versions: list[Evolution] = []
+        auxiliary: list[Evolution] = []
+        for stream, item in group:
+            if isinstance(stream, SourceEvolutions):
+                one = stream.evolution(item)
+                if one is not None:
+                    (auxiliary if stream.auxiliary else versions).append(one)
+            else:
+                here = item.body
+                versions.insert(0, evolution(item.body.entity, item.body.rows, item.body.shown))
+        if not versions and not auxiliary:
+            return None
+        return Past(merged_evolution(versions, auxiliary, timeproperty), here, _sources(group))
 
     def _passes(self, past: Evolution, query: Query) -> bool:
         entity = Entity(past.id, past.types, past.attributes, [], past.created_at, past.modified_at)

@@ -111,6 +111,9 @@ class LocalStream(Stream):
 class SourceStream(Stream):
     """The entities of one part of what a context source has."""
 
+    kind = ""
+    """What sets what is asked for apart from entities, which a source may order and that not."""
+
     def __init__(
         self,
         consultation: Consultation,
@@ -125,7 +128,8 @@ class SourceStream(Stream):
         self.auxiliary = match.registration.mode is Mode.AUXILIARY
         self._consultation, self._match, self._part, self._conditions = consultation, match, part, conditions
         self._most = most
-        self._ordered = in_order and asking.orders(match.registration) and not _is_unordered(match.registration.id)
+        self._place = f"{match.registration.id}{self.kind}"
+        self._ordered = in_order and asking.orders(match.registration) and not _is_unordered(self._place)
         self._read = 0
         self._last = ""
         self._fruitless = 0
@@ -189,10 +193,10 @@ class SourceStream(Stream):
                 self.ended = True
                 return
             if answer.status in _UNORDERED or self._fruitless > _PATIENCE:
-                raise OutOfOrder(registration.id)
+                raise OutOfOrder(self._place)
             items = self._items(answer)
             if any(one.id >= following.id for one, following in pairwise(items)):
-                raise OutOfOrder(registration.id)
+                raise OutOfOrder(self._place)
             if not start or (items and items[0].id <= self._last):
                 break
             start = max(0, start - (len(items) or size))
@@ -260,10 +264,10 @@ def note_unordered(found: OutOfOrder) -> None:
     _unordered[str(found)] = time.monotonic() + _FORGOTTEN_SECONDS
 
 
-def _is_unordered(registration_id: str) -> bool:
-    until = _unordered.get(registration_id)
+def _is_unordered(place: str) -> bool:
+    until = _unordered.get(place)
     if until is not None and until < time.monotonic():
-        del _unordered[registration_id]
+        del _unordered[place]
         return False
     return until is not None
 

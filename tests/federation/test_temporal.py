@@ -163,3 +163,37 @@ async def test_the_past_of_what_is_written_now_is_read_too(tenant, register):
     answer = await front.get("/temporal/entities/urn:ngsi-ld:Vehicle:1", **YEAR)
 
     assert values(answer.json) == [7]
+
+
+@pytest.mark.parametrize("current", [True, False])
+async def test_pages_have_every_entity_once(tenant, register, current):
+    front, one, two = [await tenant(name) for name in ("front", "one", "two")]
+    for number in range(12):
+        for place in {(front, one, two)[number % 3], (one, two, one)[number % 3]}:
+            await place.post("/temporal/entities", past(f"{number:02}", speed=hours(number)))
+    for source in (one, two):
+        await register(front, source, operations=PAST, current=current)
+
+    pages = [
+        await front.get("/temporal/entities", type="Vehicle", limit="5", offset=str(offset), count="true", **YEAR)
+        for offset in (0, 5, 10)
+    ]
+
+    assert [one["id"][-2:] for page in pages for one in page.json] == [f"{number:02}" for number in range(12)]
+    assert [page.headers["NGSILD-Results-Count"] for page in pages] == ["12"] * 3
+    assert all(values(one) == [int(one["id"][-2:])] for page in pages for one in page.json)
+
+
+async def test_a_source_that_gives_another_order_is_read_whole(tenant, register, server):
+    async def answer(request):
+        listed = [past(number, speed=hours(number)) for number in (4, 2, 9)]
+        return web.json_response(listed)
+
+    front = await tenant("front")
+    await front.post("/temporal/entities", past(3, speed=hours(3)))
+    current = [{"key": "ngsildConformance", "value": "1.9"}]
+    await register(front, await server(answer), operations=PAST, contextSourceInfo=current)
+
+    answered = await front.get("/temporal/entities", type="Vehicle", **YEAR)
+
+    assert [one["id"][-1] for one in answered.json] == ["2", "3", "4", "9"]
