@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adapters.decoding.gzipped import unzipped
 from adapters.decoding.xml import elements, local_name
 from adapters.errors import DecodingError, DefinitionError
 
 _LANE = re.compile(r"lane(\d+)")
 _ONE_CLASS = ("lengthCharacteristic", "vehicleType", "vehicleEquipment", "vehicleUsage", "grossWeightCharacteristic")
 _ANY = "anyVehicle"
+_MOST = 2_000_000_000
+"""Bytes of a table that is zipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,11 @@ SiteTable = dict[str, dict[str, Channel]]
 
 
 def read_site_table(file: Path, where: str) -> SiteTable:
-    """The table in an XML file. Raises DefinitionError where it cannot be read or is none."""
+    """The table in an XML file, zipped or not. Raises DefinitionError where it cannot be read or is none."""
     table: SiteTable = {}
     try:
         with file.open("rb") as stream:
-            for record in elements(stream, ("measurementSiteRecord",)):
+            for record in elements(unzipped(stream, _MOST), ("measurementSiteRecord",)):
                 channels = ((child.get("index"), _channel(child)) for child in record if _is_channel(child))
                 table[record.get("id", "")] = {index: channel for index, channel in channels if index and channel}
     except OSError as error:

@@ -17,6 +17,7 @@ import aiohttp
 
 from adapters.backoff import Backoff
 from adapters.decoding import Decoder, decoded
+from adapters.decoding.gzipped import unzipped
 from adapters.errors import DecodingError, DefinitionError
 from adapters.options import read
 from adapters.sources import Batch, Rejected
@@ -161,7 +162,7 @@ class HttpPollSource:
     async def _decoded(self, body: IO[bytes]) -> AsyncIterator[Batch]:
         documents: list[Any] = []
         try:
-            for document in decoded(self._decoder, body, {}):  # type: ignore[arg-type]
+            for document in decoded(self._decoder, unzipped(body, self._options.max_bytes), {}):
                 documents.append(document)
                 if len(documents) >= self._options.batch:
                     yield Batch(documents)

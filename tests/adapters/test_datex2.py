@@ -1,6 +1,7 @@
 """The datex2 profile: a web server publishes measured data, the adapter polls it."""
 
 import asyncio
+import gzip
 from pathlib import Path
 
 import psutil
@@ -245,6 +246,30 @@ def test_the_french_site_table_as_it_is(adapter_file, tmp_path):
 
     assert checked.entities[0]["location"]["value"]["coordinates"] == [3.0, 46.5]
     assert checked.entities[0]["name"]["value"] == "N44"
+
+
+async def test_a_feed_may_be_zipped(traffic, adapter, peer, feed):
+    feed.body = gzip.compress(SAMPLE)
+    adapter(traffic)
+
+    await peer.holds(3)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (gzip.compress(SAMPLE)[:-20], "zipped, and broken"),
+        (gzip.compress(SAMPLE + b" " * 50_000_000), "more than 1000000 bytes when unzipped"),
+    ],
+)
+async def test_what_is_zipped_and_broken_or_a_bomb_is_set_aside(adapter_file, adapter, feed, tmp_path, body, reason):
+    feed.body = body
+    settings = {"site": "marne", "url": feed.url, "sites": str(SITES), "interval": 0.1}
+    source = {"kind": "http_poll", "max_bytes": 1_000_000}
+    adapter(adapter_file({"profile": "datex2", "settings": settings, "source": source}))
+
+    await until(lambda: dead_letters(tmp_path / "state/test"))
+    assert reason in dead_letters(tmp_path / "state/test")[0]["reason"]
 
 
 LANES = f"""<d2LogicalModel {XMLNS}><payloadPublication xsi:type="MeasurementSiteTablePublication">
