@@ -32,7 +32,7 @@ async def _create(request: Request) -> Response:
 async def _discover(request: Request) -> Response:
     context, registrations = await request.context(), request.services.registrations
     limit, offset = page_bounds(request)
-    found = await registrations.discover(request.tenant, [_wanted(request.parameters, context)], request.now)
+    found = await registrations.discover(request.tenant, _wanted(request.parameters, context), request.now)
     headers = await request.answer_headers(context)
     if request.parameters.get("count"):
         headers.append((b"ngsild-results-count", str(len(found)).encode()))

@@ -86,13 +86,9 @@ class Registry:
 
         `via`: aliases of the brokers that the operation has come through, which are not asked again (4.3.6.4).
         """
-        return self.matching_any(tenant, (wanted,), now, via)
-
-    def matching_any(self, tenant: str, wanted: Sequence[Wanted], now: str, via: Sequence[str] = ()) -> list[Match]:
-        """The same for what is about several selections of entities: what matches any of them, united."""
         if tenant not in self._tenants:
             return []
-        matches = self._tenants[tenant].find_any(wanted, now)
+        matches = self._tenants[tenant].find(wanted, now)
         return [match for match in matches if match.registration.alias not in via] if via else matches
 
     def looping(self, tenant: str, wanted: Wanted, now: str, via: Sequence[str]) -> list[Match]:

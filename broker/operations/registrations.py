@@ -152,13 +152,10 @@ class Registrations:
         registration = registration_of(document)
         return Stored(registration, document["createdAt"], document["modifiedAt"], status.get(registration_id, {}))
 
-    async def discover(self, tenant: str, wanted: Sequence[Wanted], now: str) -> list[Match]:
-        """Query Context Source Registrations (5.10.2): those that match, in the order of their creation.
-
-        Each matches one or more of what is `wanted`.
-        """
+    async def discover(self, tenant: str, wanted: Wanted, now: str) -> list[Match]:
+        """Query Context Source Registrations (5.10.2): those that match, in the order of their creation."""
         await self._existing(tenant)
-        return self._registry.matching_any(tenant, wanted, now)
+        return self._registry.matching(tenant, wanted, now)
 
     async def described(self, tenant: str, matches: Sequence[Match]) -> list[Stored]:
         """What the broker knows of registrations that were found."""

@@ -12,7 +12,6 @@ from ngsi_ld.registration.members import (
     MANDATORY,
     MEMBERS,
     READ_ONLY,
-    REQUEST,
     SourceInfo,
     parse_conformance,
     with_names,
@@ -167,6 +166,3 @@ def _check_mode(registration: Registration) -> None:
         raise bad_request_data(
             f"operations of an auxiliary registration are only to retrieve and to query, not {others}"
         )
-
-
-__all__ = ["REQUEST", "new_registration", "restored_registration", "updated_registration"]

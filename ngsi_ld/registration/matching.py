@@ -9,7 +9,6 @@ element of its information has such entities and one of the attributes. `ngsi_ld
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from ngsi_ld.entity import Entity
 from ngsi_ld.query.geo import GeoQuery
 from ngsi_ld.query.patterns import Pattern
 from ngsi_ld.query.q import Condition
@@ -77,12 +76,6 @@ class Match:
                 found[position] = Information(entities, mine.attributes)
         positions = tuple(sorted(found))
         return Match(self.registration, tuple([found[position] for position in positions]), positions)
-
-
-def wanted_of(entity: Entity, attributes: Iterable[str] | None = None) -> Wanted:
-    """What an operation on a whole entity is about: its id, any of its types, its attributes or those given."""
-    names = entity.attributes if attributes is None else attributes
-    return Wanted((entity.id,), None, any_of(entity.types), frozenset(names))
 
 
 def any_of(types: Iterable[str]) -> TypeSelection:

@@ -19,9 +19,6 @@ from ngsi_ld.temporal import instants
 from ngsi_ld.temporal.durations import parse_duration
 
 API_ROOT = "/ngsi-ld/v1"
-REQUEST = "urn:ngsi-ld:request"
-"""The value of contextSourceInfo that stands for the header of the same name of the request (4.3.6.5)."""
-
 SOURCE_MEDIA_TYPES = ("application/json", "application/ld+json")
 
 _MODES = tuple(mode.value for mode in Mode)
