@@ -16,7 +16,8 @@ import orjson
 from broker.api.request import Request
 from broker.api.response import Header, location
 from broker.federation.maps import HERE
-from broker.federation.reads import Chosen, Territory
+from broker.federation.planning import Chosen
+from broker.federation.reads import Territory
 from broker.operations.entity_maps import ENTITIES, EntityMap, Entry
 from broker.store.store import Position, Reading
 from ngsi_ld.context import Context

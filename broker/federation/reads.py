@@ -7,12 +7,14 @@ that nobody pays for what is not there.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from broker.federation import asking, discovery
+from broker.federation.by_id import retrieved, with_ids
 from broker.federation.caller import Caller
 from broker.federation.consulting import NO_RESPONSE, Consultation
 from broker.federation.maps import HERE, mapping_streams
+from broker.federation.planning import Chosen, Plan, plan_of
 from broker.federation.registry import Registry
 from broker.federation.remote import Remotes
 from broker.federation.streams import (
@@ -33,32 +35,8 @@ from ngsi_ld.merging import merged
 from ngsi_ld.query.matching import matches, unresolved
 from ngsi_ld.query.ordering import BY_ID
 from ngsi_ld.query.query import EntitySelector, Query
-from ngsi_ld.query.writing import Unwritable, written_q, written_types
 from ngsi_ld.registration.matching import Match, Wanted, any_of
-from ngsi_ld.registration.narrowing import Part, parts
 from ngsi_ld.registration.registration import Mode
-
-_NOBODY = "urn:ngsi-ld:null"
-_IDS_IN_A_QUERY = 50
-"""So many ids in one URL; those of servers are limited to some thousand characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A source of a query that was chosen beforehand (an EntityMap), and the ids asked of it; the store if no match."""
-
-    match: Match | None
-    ids: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Plan:
-    """How a query is answered: what the store and the sources are asked, and what is tested when it is together."""
-
-    local: Query
-    remote: Query
-    test: Query | None
-    streams: list[tuple[Match, Part]] = field(default_factory=list)
 
 
 class Territory:
@@ -92,7 +70,8 @@ class Territory:
             self.sources = [] if entity is None else [HERE]
             return entity
         local, *remote = await asyncio.gather(
-            self._store.get(tenant, entity_id), *[self._retrieved(match, entity_id) for match in asked]
+            self._store.get(tenant, entity_id),
+            *[retrieved(self._consultation, match, entity_id, self._wanted_attributes()) for match in asked],
         )
         had = [match.registration.id for match, one in zip(asked, remote, strict=True) if one is not None]
         self.sources = had if local is None else [HERE, *had]
@@ -106,7 +85,7 @@ class Territory:
         local = await self._store.get_many(tenant, ids)
         if not asked:
             return local
-        answers = await asyncio.gather(*[self._by_ids(match, ids) for match in asked])
+        answers = await asyncio.gather(*[with_ids(self._consultation, match, ids, self._most) for match in asked])
         together: dict[str, list[tuple[Match, Entity | None]]] = {}
         for match, entities in zip(asked, answers, strict=True):
             for one in entities:
@@ -117,60 +96,6 @@ class Territory:
             if entity is not None:
                 result[entity_id] = entity
         return result
-
-    async def _retrieved(self, match: Match, entity_id: str) -> Entity | None:
-        """What the source of one registration has of an entity."""
-        registration = match.registration
-        names = await self._consultation.names(registration)
-        wanted = parts(match.information, (EntitySelector(ids=(entity_id,)),), self._wanted_attributes())
-        if names is None or not wanted:
-            return None
-        everything = any(part.registered is None for part in wanted)
-        part = wanted[0]
-        if len(wanted) > 1 or everything:
-            registered = None if everything else frozenset().union(*[one.registered or () for one in wanted])
-            attributes = frozenset() if any(not one.attributes for one in wanted) else _all_attributes(wanted)
-            part = replace(part, attributes=attributes, registered=registered)
-        asked = asking.retrieval(match, entity_id, part, names)
-        if asked is None:
-            return None
-        answer = await self._consultation.ask(registration, asked.method, asked.path, asked.parameters, asked.body)
-        if answer is None:
-            return None
-        body = answer.body
-        for number, one in enumerate(body if isinstance(body, list) else [body]):
-            context = answer.context_of(number) if isinstance(body, list) else answer.context
-            entity = self._consultation.entity(registration, one, context)
-            if entity is None:
-                continue
-            for each in wanted:
-                own = replace(each, registered=part.registered).own(entity)
-                if own is not None:
-                    return own
-            self._consultation.warn_foreign(registration, entity.id)
-        return None
-
-    async def _by_ids(self, match: Match, ids: tuple[str, ...]) -> list[Entity]:
-        wanted = parts(match.information, (EntitySelector(ids=ids),), frozenset())
-        single: dict[str, None] = {}
-        streams: list[SourceStream] = []
-        for part in wanted:
-            own = part.selector.ids
-            if asking.is_queried(match) and not asking.is_wide(part, Query()):
-                for start in range(0, len(own), _IDS_IN_A_QUERY):
-                    chunk = replace(part, selector=replace(part.selector, ids=own[start : start + _IDS_IN_A_QUERY]))
-                    streams.append(SourceStream(self._consultation, match, chunk, Query(), self._most, in_order=False))
-            else:
-                single.update(dict.fromkeys(own))
-        found = [
-            one for one in await asyncio.gather(*[self._retrieved(match, one) for one in single]) if one is not None
-        ]
-        if streams:
-            await asyncio.gather(*[stream.fill(LARGEST_PAGE, ids_only=False) for stream in streams])
-            found += [
-                entity for stream in streams for item in stream.items if (entity := stream.entity(item)) is not None
-            ]
-        return found
 
     def _merged(self, local: Entity | None, remote: Sequence[tuple[Match, Entity | None]]) -> Entity | None:
         equals = [one for match, one in remote if one is not None and match.registration.mode is not Mode.AUXILIARY]
@@ -280,7 +205,7 @@ class Territory:
             else:
                 return found
 
-    async def _page(self, plan: _Plan, tenant: str, limit: int, offset: int, after: Position | None) -> list[Entity]:
+    async def _page(self, plan: Plan, tenant: str, limit: int, offset: int, after: Position | None) -> list[Entity]:
         found: list[Entity] = []
         if plan.test is None and after is None and offset > limit:
             # What is skipped is read by ids alone.
@@ -319,7 +244,7 @@ class Territory:
         return found
 
     async def _entities(
-        self, plan: _Plan, tenant: str, size: int, streams: Sequence[Stream] | None = None
+        self, plan: Plan, tenant: str, size: int, streams: Sequence[Stream] | None = None
     ) -> AsyncIterator[Entity]:
         """All that match, in the order of ids."""
         pending: list[Entity] = []
@@ -357,45 +282,15 @@ class Territory:
                 (auxiliary if stream.auxiliary else versions).append(entity)
         return merged(versions, auxiliary, self._caller.now)
 
-    def _plan(self, query: Query, chosen: Sequence[Chosen] | None) -> _Plan:
-        split = self._caller.split or query.link_depth > 0 or not self._is_writable(query)
-        # Filters on what only all parts together have are for when they are together (5.7.2.4).
-        conditions = Query() if split else query
-        local = Query(selectors=query.selectors, ordering=BY_ID) if split else replace(query, ordering=BY_ID, csf=None)
-        if chosen is None:
-            asked = [(match, query.selectors) for match in self.concerned(query)]
-        else:
-            asked = [(one.match, _of(one.ids, query.selectors)) for one in chosen if one.match is not None]
-            here = [one for source in chosen if source.match is None for one in source.ids]
-            local = replace(local, selectors=_of(tuple(here), query.selectors))
-        plan = _Plan(local, conditions, replace(query, csf=None) if split else None)
-        for match, selectors in asked:
-            if not selectors and chosen is not None:
-                continue
-            for part in parts(match.information, selectors, query.attributes):
-                if split:
-                    part = replace(part, attributes=part.registered or frozenset())
-                    if asking.is_wide(part, conditions):
-                        part = replace(part, attributes=query.named_attributes)
-                plan.streams.append((match, part))
-        return plan
+    def _plan(self, query: Query, chosen: Sequence[Chosen] | None) -> Plan:
+        found = self.concerned(query) if chosen is None else []
+        return plan_of(query, found, chosen, split=self._caller.split, names=self._caller.context)
 
-    def _streams(self, plan: _Plan, tenant: str) -> list[Stream]:
+    def _streams(self, plan: Plan, tenant: str) -> list[Stream]:
         return [
             LocalStream(self._store, tenant, plan.local, self._caller.now),
             *[SourceStream(self._consultation, match, part, plan.remote, self._most) for match, part in plan.streams],
         ]
-
-    def _is_writable(self, query: Query) -> bool:
-        try:
-            if query.q is not None:
-                written_q(query.q, self._caller.context)
-            for selector in query.selectors:
-                if selector.types is not None:
-                    written_types(selector.types, self._caller.context)
-        except Unwritable:
-            return False
-        return True
 
     def _check_order(self, query: Query) -> None:
         if query.ordering is not None and query.ordering.terms != BY_ID.terms:
@@ -456,17 +351,3 @@ class Territory:
 
     def _datasets(self) -> frozenset[str]:
         return self._caller.dataset_ids
-
-
-def _of(ids: tuple[str, ...], selectors: Sequence[EntitySelector]) -> tuple[EntitySelector, ...]:
-    """The selectors for these ids only, as far as they select any of them."""
-    narrowed = []
-    for one in selectors or (EntitySelector(),):
-        kept = tuple([each for each in ids if not one.ids or each in one.ids])
-        # An id that nothing has: no ids would be any.
-        narrowed.append(replace(one, ids=kept or (_NOBODY,)))
-    return tuple(narrowed)
-
-
-def _all_attributes(wanted: Sequence[Part]) -> frozenset[str]:
-    return frozenset().union(*[one.attributes for one in wanted])
