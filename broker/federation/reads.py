@@ -82,10 +82,10 @@ class Territory:
         ids = tuple(entity_ids)
         found = self._concerned(Wanted(ids)) if ids else []
         asked = [match for match in found if match.supports(asking.RETRIEVE) or asking.is_queried(match)]
-        local = await self._store.get_many(tenant, ids)
         if not asked:
-            return local
-        answers = await asyncio.gather(*[with_ids(self._consultation, match, ids, self._most) for match in asked])
+            return await self._store.get_many(tenant, ids)
+        several = asyncio.gather(*[with_ids(self._consultation, match, ids, self._most) for match in asked])
+        local, answers = await asyncio.gather(self._store.get_many(tenant, ids), several)
         together: dict[str, list[tuple[Match, Entity | None]]] = {}
         for match, entities in zip(asked, answers, strict=True):
             for one in entities:
