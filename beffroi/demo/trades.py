@@ -62,7 +62,7 @@ async def open_trades(
         EnergySupplier(inbox, equipment.meters, pages["energy"], rng),
         VideoSystem(f"http://127.0.0.1:{cameras}/cameras", equipment.cameras, pages["video protection"], rng),
         controller,
-        CommandPost(broker, territory.lights, gateway.announced, pages["command post"], rng),
+        CommandPost(broker, territory.lights, gateway.announced, gateway.obeyed, pages["command post"], rng),
         Citizens(f"http://127.0.0.1:{reports}", broker, territory.lights, pages["citizens"], rng),
     )
     for vendor in parties:

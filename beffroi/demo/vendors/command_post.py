@@ -22,49 +22,62 @@ _LASTING = ("OK", "ERROR", "EXPIRED", "TIMEOUT", "UNKNOWN")
 
 
 class CommandPost(Vendor):
-    """Dims lights, once the gateway has announced them (`announced`)."""
+    """Dims lights, once the gateway has `announced` them; `obeyed`: it has carried out a command."""
 
     protocol = "NGSI-LD commands"
 
     def __init__(
-        self, broker: BrokerClient, lights: Sequence[Light], announced: asyncio.Event, page: Page, rng: random.Random
+        self,
+        broker: BrokerClient,
+        lights: Sequence[Light],
+        announced: asyncio.Event,
+        obeyed: asyncio.Event,
+        page: Page,
+        rng: random.Random,
     ) -> None:
         self._broker = broker
         self._lights = lights
         self._announced = announced
+        self._obeyed = obeyed
         self._page = page
         self._rng = rng
 
     async def round(self) -> int:
-        """Dims one light, and waits until the gateway has the command; RuntimeError where it did not take it.
+        """Dims one light, and waits until the gateway has done it.
 
         What the light then says of itself comes with the street lighting, behind all that the gateway announced.
         """
         await self._announced.wait()
-        status = await self._dim(self._rng.choice(self._lights), (*_LASTING, "DELIVERED"))
-        if status not in ("OK", "DELIVERED"):
-            raise RuntimeError(f"the command to dim a light came to {status}")
+        light = self._rng.choice(self._lights)
+        await self._ask(light, utc(now()))
+        await self._obeyed.wait()
         return 1
 
     async def keep_sending(self) -> None:
         """Another light now and then."""
         while True:
             await asyncio.sleep(_EVERY)
-            await self._dim(self._rng.choice(self._lights), _LASTING)
+            light, time = self._rng.choice(self._lights), utc(now())
+            await self._ask(light, time)
+            await self._heard(light, time)
 
-    async def _dim(self, light: Light, until: Sequence[str]) -> str:
-        """What became of the command: one of `until`."""
-        light_id, time = entity_id("Streetlight", light.name), utc(now())
+    async def _ask(self, light: Light, time: str) -> None:
+        """Writes the command, again until the broker takes it."""
         level = {"type": "Property", "value": self._rng.choice((0.2, 0.4)), "observedAt": time}
         asked = level | {"requestedBy": {"type": "Property", "value": "command post"}}
-        written = False
+        light_id = entity_id("Streetlight", light.name)
         while True:
             with contextlib.suppress(BrokerError, aiohttp.ClientError, TimeoutError):
-                if not written:
-                    await self._broker.append(light_id, {COMMAND: asked})
-                    written = True
-                    self._page.write(light_id, "")
-                status = (await self._broker.get(light_id)).get(COMMAND_STATUS, {})
-                if status.get("value") in until and status.get("observedAt", "") >= time:
+                await self._broker.append(light_id, {COMMAND: asked})
+                break
+            await asyncio.sleep(_POLL)
+        self._page.write(light_id, "")
+
+    async def _heard(self, light: Light, time: str) -> str:
+        """What became of the command of that time, once something did."""
+        while True:
+            with contextlib.suppress(BrokerError, aiohttp.ClientError, TimeoutError):
+                status = (await self._broker.get(entity_id("Streetlight", light.name))).get(COMMAND_STATUS, {})
+                if status.get("value") in _LASTING and status.get("observedAt", "") >= time:
                     return str(status["value"])
             await asyncio.sleep(_POLL)

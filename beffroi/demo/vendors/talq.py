@@ -55,6 +55,7 @@ class TalqGateway(Vendor):
         for light in lights:
             self._load[light.cabinet.key] += self._power(light)
         self.announced = asyncio.Event()
+        self.obeyed = asyncio.Event()
         self._by_key = {light.key: light for light in lights}
         self._site = Site([web.post("/override-commands", self._order)])
         self._orders: asyncio.Queue[tuple[Light, int, str]] = asyncio.Queue()
@@ -114,6 +115,7 @@ class TalqGateway(Vendor):
             light, level, order = await self._orders.get()
             self._change(light, level)
             await self._tell("PATCH", "/devices", [light], announce=False, order=order)
+            self.obeyed.set()
 
     def _change(self, light: Light, level: int) -> None:
         self._load[light.cabinet.key] -= self._power(light)
