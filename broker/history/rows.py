@@ -26,7 +26,7 @@ SCOPE = "@scope"
 INSTANCE_URN = "urn:ngsi-ld:Instance:"
 
 _SYSTEM = frozenset({"createdAt", "modifiedAt", "expiresAt"})
-_OWN = _SYSTEM | {"type", "datasetId", "observedAt", "deletedAt", "value", "geo"}
+_OWN = frozenset({"createdAt", "modifiedAt", "type", "datasetId", "observedAt", "deletedAt", "value", "geo"})
 _MEMBERS = {name: kind.member for name, kind in KINDS.items()}
 _MILLISECOND = 1000
 _ABSENT = object()
