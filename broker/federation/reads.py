@@ -13,6 +13,7 @@ from broker.federation import asking, discovery
 from broker.federation.by_id import retrieved, with_ids
 from broker.federation.caller import Caller
 from broker.federation.consulting import NO_RESPONSE, Consultation
+from broker.federation.counting import summed
 from broker.federation.maps import HERE, mapping_streams
 from broker.federation.planning import Chosen, Plan, plan_of
 from broker.federation.registry import Registry
@@ -168,6 +169,10 @@ class Territory:
                 plan = self._plan(query, chosen)
                 if plan.test is not None:
                     return len([one async for one in self._entities(plan, tenant, LARGEST_PAGE)])
+                if chosen is None:
+                    number = await summed(self._consultation, plan, self._store, tenant, now)
+                    if number is not None:
+                        return number
                 streams = self._streams(plan, tenant)
                 return len([1 async for _ in groups(streams, LARGEST_PAGE, ids_only=True)])
             except OutOfOrder as found:

@@ -234,3 +234,26 @@ async def test_attributes_that_are_registered_select_and_are_shown(tenant, regis
     assert fast.json == [vehicle(21) | {"speed": 21}]
     assert fast.headers["NGSILD-Results-Count"] == "5"
     assert "NGSILD-Warning" not in fast.headers
+
+
+async def test_sources_that_share_no_id_count_by_themselves(tenant, register):
+    front, one, two = [await tenant(name) for name in ("front", "one", "two")]
+    for name, place, many in (("a", one, 30), ("b", two, 20), ("c", front, 5)):
+        bodies = [vehicle(f"{name}{number:02}", speed=number) for number in range(many)]
+        await place.post("/entityOperations/create", bodies)
+    # Not registered, so not counted.
+    await one.post("/entities", vehicle("z1", speed=1))
+    for name, place in (("a", one), ("b", two)):
+        pattern = f"^urn:ngsi-ld:Vehicle:{name}"
+        await register(front, place, [{"entities": [{"type": "Vehicle", "idPattern": pattern}]}])
+
+    async def count(**more):
+        answer = await front.get("/entities", type="Vehicle", limit="0", count="true", **more)
+        return answer.headers["NGSILD-Results-Count"]
+
+    apart, some = await count(), await count(q="speed>=10")
+    # From here on this broker has one that a source has as well.
+    await front.post("/entities", vehicle("a05", colour="red"))
+    shared = await count()
+
+    assert (apart, some, shared) == ("55", "30", "55")
