@@ -211,41 +211,34 @@ class Territory:
                 return found
 
     async def _page(self, plan: Plan, tenant: str, limit: int, offset: int, after: Position | None) -> list[Entity]:
-        found: list[Entity] = []
+        streams = self._streams(plan, tenant)
+        shares = self._consultation.remotes.shares
+        page = (tenant, plan.local, self._caller.split, limit, offset, after)
         if plan.test is None and after is None and offset > limit:
             # What is skipped is read by ids alone.
-            streams = self._streams(plan, tenant)
-            skipped = 0
-            async for _ in groups(streams, min(offset, LARGEST_PAGE), ids_only=True):
-                skipped += 1
-                if skipped == offset:
-                    break
-            else:
-                return []
+            with shares.of((page, "skipped"), streams, min(offset, LARGEST_PAGE)):
+                skipped = 0
+                async for _ in groups(streams, LARGEST_PAGE, ids_only=True):
+                    skipped += 1
+                    if skipped == offset:
+                        break
+                else:
+                    return []
             for stream in streams:
                 stream.whole_again()
-            async for group in groups(streams, limit):
-                entity = self._of_group(group)
-                if entity is not None:
-                    found.append(entity)
-                    if len(found) == limit:
-                        break
-            return found
+            offset = 0
+        found: list[Entity] = []
         size = min(offset + limit, LARGEST_PAGE)
-        page = (tenant, plan.local, self._caller.split, limit, offset, after)
-        shares, streams = self._consultation.remotes.shares, self._streams(plan, tenant)
-        for stream, expected in zip(streams, shares.expected(page, len(streams), size), strict=True):
-            stream.first_size = expected
-        async for entity in self._entities(plan, tenant, size, streams):
-            if after is not None and entity.id <= after.id:
-                continue
-            if offset:
-                offset -= 1
-                continue
-            found.append(entity)
-            if len(found) == limit:
-                break
-        shares.note(page, [stream.position for stream in streams])
+        with shares.of(page, streams, size):
+            async for entity in self._entities(plan, tenant, size, streams):
+                if after is not None and entity.id <= after.id:
+                    continue
+                if offset:
+                    offset -= 1
+                    continue
+                found.append(entity)
+                if len(found) == limit:
+                    break
         return found
 
     async def _entities(

@@ -6,7 +6,12 @@ best guess, and a wrong one costs time and nothing else.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from broker.federation.streams import Stream
 
 _MOST = 1000
 _LEAST = 4
@@ -18,17 +23,21 @@ class Shares:
     def __init__(self) -> None:
         self._taken: OrderedDict[Hashable, tuple[int, ...]] = OrderedDict()
 
-    def expected(self, page: Hashable, sources: int, size: int) -> list[int]:
-        """How many entities to ask each of the sources for, to have a page of `size`."""
+    @contextmanager
+    def of(self, page: Hashable, streams: "Sequence[Stream]", size: int) -> Iterator[None]:
+        """While a page of `size` is read: each stream is asked for what is expected of it, and what it had is noted."""
+        for stream, expected in zip(streams, self._expected(page, len(streams), size), strict=True):
+            stream.first_size = expected
+        before = [stream.position for stream in streams]
+        yield
+        self._taken[page] = tuple([stream.position - was for stream, was in zip(streams, before, strict=True)])
+        if len(self._taken) > _MOST:
+            self._taken.popitem(last=False)
+
+    def _expected(self, page: Hashable, sources: int, size: int) -> list[int]:
         taken = self._taken.get(page)
         if taken is None or len(taken) != sources:
             return [size] * sources
         self._taken.move_to_end(page)
         # One more than was taken tells that what follows is another's; some more leave room for change.
         return [min(size, count + _LEAST + count // 8) for count in taken]
-
-    def note(self, page: Hashable, taken: Sequence[int]) -> None:
-        """So many were taken of each source."""
-        self._taken[page] = tuple(taken)
-        if len(self._taken) > _MOST:
-            self._taken.popitem(last=False)
