@@ -22,13 +22,18 @@ Pair = tuple[str, str]
 """An entity's id and a mark; the mark is empty for an entity as such, whatever its state."""
 
 
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of a ledger's file; the one before it is kept as `….1`."""
+
+
 class Ledger:
     """Pairs written to a file; `with` closes it. With `remember` they are kept in memory too, in `pairs`, together with
-    their entities as such: a demonstration that runs for days does without."""
+    their entities as such: a demonstration that runs for days does without, and keeps what was written last."""
 
     def __init__(self, path: Path, *, remember: bool) -> None:
         self.pairs: set[Pair] = set()
         self._remember = remember
+        self._path = path
         self._file: BinaryIO = path.open("wb")
 
     def __enter__(self) -> "Ledger":
@@ -47,6 +52,10 @@ class Ledger:
             if self._remember:
                 self.pairs.add((entity_id, mark))
                 self.pairs.add((entity_id, ""))
+        if self._file.tell() > _LARGEST:
+            self._file.close()
+            self._path.replace(f"{self._path}.1")
+            self._file = self._path.open("wb")
         self._file.writelines(lines)
         self._file.flush()
 
