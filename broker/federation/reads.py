@@ -70,10 +70,9 @@ class Territory:
             entity = await self._store.get(tenant, entity_id)
             self.sources = [] if entity is None else [HERE]
             return entity
-        local, *remote = await asyncio.gather(
-            self._store.get(tenant, entity_id),
-            *[retrieved(self._consultation, match, entity_id, self._wanted_attributes()) for match in asked],
-        )
+        # Sources first: they are at work while this one asks the database.
+        several = [retrieved(self._consultation, match, entity_id, self._wanted_attributes()) for match in asked]
+        *remote, local = await asyncio.gather(*several, self._store.get(tenant, entity_id))
         had = [match.registration.id for match, one in zip(asked, remote, strict=True) if one is not None]
         self.sources = had if local is None else [HERE, *had]
         return self._merged(local, list(zip(asked, remote, strict=True)))

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -282,9 +282,10 @@ def next_page(answer: Answer) -> list[tuple[str, str]] | None:
     return None
 
 
-async def filled(streams: Iterable[Stream], size: int, *, ids_only: bool = False) -> None:
+async def filled(streams: Sequence[Stream], size: int, *, ids_only: bool = False) -> None:
     """Reads on, at once, in all streams of which nothing is left."""
-    empty = [one for one in streams if not one.items and not one.ended]
+    # The local one, which is the first, last: sources are at work meanwhile.
+    empty = [one for one in reversed(streams) if not one.items and not one.ended]
     fills = [one.fill(one.first_size or size, ids_only=ids_only) for one in empty]
     for one in empty:
         one.first_size = None
