@@ -237,7 +237,7 @@ def _complete(members: dict[str, Any], instance: Instance, names: Names, view: V
     if view.sys_attrs:
         for time in ("createdAt", "modifiedAt"):
             if instance.get(time):
-                members[time] = instance[time]  # type: ignore[literal-required]
+                members[time] = instance[time]
         if "expiresAt" in instance:
             members["expiresAt"] = instance["expiresAt"]
 
