@@ -112,8 +112,8 @@ async def federation(entities: int) -> AsyncIterator[tuple[int, list[int]]]:
             await asyncio.gather(*(one.start() for one in brokers))
             front, *sources = brokers
             await asyncio.gather(*(fill(one.port, number, entities) for number, one in enumerate(sources)))
-            for one in sources:
-                await add(front, one)
+            for number, one in enumerate(sources):
+                await add(front, one, number)
             yield front.port, [one.port for one in sources]
 
 
@@ -127,11 +127,11 @@ async def fill(port: int, source: int, entities: int) -> None:
             sys.exit(f"loading answers {status}")
 
 
-async def add(front: Broker, source: Broker) -> None:
-    """Registers a source at the front."""
-    process = await asyncio.create_subprocess_exec(
-        str(BEFFROI), "federation", "add", source.url, "--broker", front.url, stdout=asyncio.subprocess.DEVNULL
-    )
+async def add(front: Broker, source: Broker, number: int) -> None:
+    """Registers a source at the front by the beginning of its ids, as communes have theirs."""
+    command = [str(BEFFROI), "federation", "add", source.url, "--broker", front.url]
+    command += ["--id-pattern", f"^urn:ngsi-ld:Vehicle:{number}:"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     if await process.wait():
         sys.exit(f"{source.url} cannot be added")
 
