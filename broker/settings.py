@@ -100,8 +100,7 @@ class Settings(BaseSettings):
     history: bool = Field(True, description="Whether the temporal evolution of every entity is recorded.")
     retention: str = Field(
         "",
-        description="How long history is kept, such as P2Y hourly P5Y daily P12Y; type=Camera P30D. For ever if"
-        " empty.",
+        description="How long history is kept, such as P2Y hourly P5Y daily P12Y; type=Camera P30D. For ever if empty.",
     )
     history_timeout: float = Field(15.0, gt=0, description="Seconds that a temporal operation may take.")
     max_temporal_instances: int = Field(

@@ -8,13 +8,21 @@ best guess, and a wrong one costs time and nothing else.
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from broker.federation.streams import Stream
+from typing import Protocol
 
 _MOST = 1000
 _LEAST = 4
+
+
+class Paged(Protocol):
+    """What is read page by page: how much is asked for first, and how far it was read."""
+
+    first_size: int | None
+
+    @property
+    def position(self) -> int:
+        """How many have been taken."""
+        ...
 
 
 class Shares:
@@ -24,7 +32,7 @@ class Shares:
         self._taken: OrderedDict[Hashable, tuple[int, ...]] = OrderedDict()
 
     @contextmanager
-    def of(self, page: Hashable, streams: "Sequence[Stream]", size: int) -> Iterator[None]:
+    def of(self, page: Hashable, streams: Sequence[Paged], size: int) -> Iterator[None]:
         """While a page of `size` is read: each stream is asked for what is expected of it, and what it had is noted."""
         for stream, expected in zip(streams, self._expected(page, len(streams), size), strict=True):
             stream.first_size = expected

@@ -10,19 +10,16 @@ of their sizes. MongoDB deletes what has expired; it is not there from that mome
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as with_
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import pymongo
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import PyMongoError
 
-from broker.store.store import unavailable
+from broker.operations.collections import asking
 from broker.store.tenants import database_name
 from ngsi_ld.datetimes import checked_date_time, format_date_time, parse_date_time
 from ngsi_ld.errors import not_found
@@ -36,7 +33,6 @@ ENTITIES, TEMPORAL = "entities", "temporal"
 """The kinds of maps: of entities as they are, and of their temporal evolution."""
 
 _IN_A_CHUNK = 1000
-_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ class EntityMaps:
             "linked": [list(pair) for pair in linked.items()],
             "asked": asked,
         }
-        with _asking():
+        with asking():
             await self._prepare(tenant)
             chunks = list(_chunks(made.id, list(entries.items()), expiry))
             for start in range(0, len(chunks), 20):
@@ -114,7 +110,7 @@ class EntityMaps:
 
     async def find(self, tenant: str, map_id: str, now: str) -> EntityMap | None:
         """The map, None where there is none or it has expired."""
-        with _asking():
+        with asking():
             found = await self._maps(tenant).find_one({"_id": map_id, "expiresAt": {"$gt": now}})
         if found is None:
             return None
@@ -129,7 +125,7 @@ class EntityMaps:
 
     async def entries(self, tenant: str, map_id: str, *, offset: int = 0, limit: int | None = None) -> list[Entry]:
         """The entries from a place on, in order; all of them without `limit`."""
-        with _asking():
+        with asking():
             numbers: list[int] = []
             first, skipped, wanted = offset, None, limit
             index = {"_id": 0, "n": 1, "k": 1}
@@ -157,7 +153,7 @@ class EntityMaps:
     async def entries_of(self, tenant: str, map_id: str, ids: Sequence[str]) -> list[Entry]:
         """The entries of these entities, as far as the map has them, in its order."""
         wanted = frozenset(ids)
-        with _asking():
+        with asking():
             chunks = self._chunks(tenant).find({"m": map_id, "e.i": {"$in": list(wanted)}}, sort=[("n", ASCENDING)])
             return [entry async for chunk in chunks for entry in _entries(chunk) if entry.id in wanted]
 
@@ -171,7 +167,7 @@ class EntityMaps:
         by_chunk: dict[int, list[str]] = {}
         for entry in entries:
             by_chunk.setdefault(entry.chunk, []).append(entry.id)
-        with _asking():
+        with asking():
             for number, ids in by_chunk.items():
                 kept = {"$filter": {"input": "$e", "cond": {"$not": {"$in": ["$$this.i", {"$literal": ids}]}}}}
                 await self._chunks(tenant).update_one(
@@ -182,7 +178,7 @@ class EntityMaps:
         """The map, with the maps that sources have made for it since (5.7.1.4)."""
         if dict(linked) == dict(one.linked):
             return one
-        with _asking():
+        with asking():
             pairs = [list(pair) for pair in linked.items()]
             await self._maps(tenant).update_one({"_id": one.id}, {"$set": {"linked": pairs}})
         return with_(one, linked=dict(linked))
@@ -193,14 +189,14 @@ class EntityMaps:
         asked = datetime.fromisoformat(checked_date_time(expires_at, "expiresAt"))
         bounded = self._bounded((asked - datetime.fromisoformat(now)).total_seconds(), now)
         change = {"$set": {"expiry": parse_date_time(bounded)}}
-        with _asking():
+        with asking():
             await self._chunks(tenant).update_many({"m": found.id}, change)
             await self._maps(tenant).update_one({"_id": found.id}, {"$set": {**change["$set"], "expiresAt": bounded}})
 
     async def delete(self, tenant: str, map_id: str, now: str) -> None:
         """Delete EntityMap (5.14.3); ResourceNotFound."""
         await self.get(tenant, map_id, now)
-        with _asking():
+        with asking():
             await self._delete(tenant, [map_id])
 
     def _bounded(self, seconds: float, now: str) -> str:
@@ -247,12 +243,3 @@ def _entries(chunk: Document) -> Iterator[Entry]:
     sources = [tuple(one) for one in chunk["s"]]
     for entry in chunk["e"]:
         yield Entry(entry["i"], sources[entry["s"]], chunk["n"])
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    try:
-        with pymongo.timeout(_SECONDS):
-            yield
-    except PyMongoError as error:
-        raise unavailable(error) from error

@@ -6,25 +6,21 @@ registrations, and so does the registry of every worker.
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import pymongo
-from pymongo import ASCENDING, AsyncMongoClient, WriteConcern
-from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.errors import DuplicateKeyError
 
-from broker.changelog.watched import make_watched
 from broker.contexts import Contexts
 from broker.federation.documents import REGISTRATIONS, Document, document_of, registration_of
 from broker.federation.registry import Match, Registry, Wanted
 from broker.federation.statistics import Statistics
 from broker.notifications.endpoints import EndpointPolicy
-from broker.store.store import Store, StoreUnavailable
-from broker.store.tenants import database_name, nonexistent_tenant
+from broker.operations.collections import TenantCollections, asking
+from broker.store.store import Store
 from ngsi_ld.context import Context
 from ngsi_ld.datetimes import parse_date_time
 from ngsi_ld.errors import ErrorType, NgsiLdError, already_exists, not_found
@@ -34,7 +30,6 @@ from ngsi_ld.registration.conflicts import claimed, held
 from ngsi_ld.registration.registration import Registration
 from ngsi_ld.registration.rendering import render_registration
 
-_SECONDS = 10.0
 _OVERLAPPING = frozenset({"mode", "information", "observationInterval", "managementInterval"})
 """The members that decide what a registration is in conflict with."""
 
@@ -69,8 +64,8 @@ class Registrations:
         self._registry = registry
         self._statistics = statistics
         self._endpoints = endpoints or EndpointPolicy()
-        self._create_tenants = create_tenants
-        self._ready: set[str] = set()
+        expiry = IndexModel([("expiry", ASCENDING)], expireAfterSeconds=0, sparse=True)
+        self._collections = TenantCollections(client, store, REGISTRATIONS, (expiry,), create_tenants=create_tenants)
         self._writing: dict[str, asyncio.Lock] = {}
 
     async def create(self, tenant: str, body: Any, context: Context, now: str) -> str:
@@ -82,12 +77,12 @@ class Registrations:
         url = await self._contexts.host(tenant, context)
         registration = new_registration(body, context, url, now, generated)
         self._endpoints.check_url(registration.endpoint, "endpoint")
-        collection = await self._for_writing(tenant)
+        collection = await self._collections.for_writing(tenant)
         async with self._lock(tenant):
             await self._check_conflicts(tenant, registration, now)
             version = max(time.time_ns(), self._registry.version(tenant, registration.id) + 1)
             document = document_of(registration, version, now, now)
-            with _asking():
+            with asking():
                 # An expired one may not have been removed yet, but is not there any more (5.9.2.4).
                 await collection.delete_one({"_id": registration.id, "expiry": {"$lte": parse_date_time(now)}})
                 try:
@@ -98,7 +93,7 @@ class Registrations:
             try:
                 await self._check_again(tenant, registration, now)
             except NgsiLdError:
-                with _asking():
+                with asking():
                     await collection.delete_one({"_id": registration.id, "v": version})
                 self._registry.remove(tenant, registration.id, version)
                 raise
@@ -106,7 +101,7 @@ class Registrations:
 
     async def update(self, tenant: str, registration_id: str, fragment: Any, context: Context, now: str) -> None:
         """Update Context Source Registration (5.9.3) with a fragment; ResourceNotFound, Conflict, BadRequestData."""
-        collection = await self._existing(tenant)
+        collection = await self._collections.existing(tenant)
         async with self._lock(tenant):
             while True:
                 document = await self._found(tenant, registration_id, now)
@@ -116,7 +111,7 @@ class Registrations:
                     await self._check_conflicts(tenant, registration, now)
                 version = max(time.time_ns(), document["v"] + 1)
                 changed = document_of(registration, version, document["createdAt"], now)
-                with _asking():
+                with asking():
                     result = await collection.replace_one({"_id": registration_id, "v": document["v"]}, changed)
                 if result.matched_count:
                     break
@@ -126,7 +121,7 @@ class Registrations:
                     await self._check_again(tenant, registration, now)
             except NgsiLdError:
                 restored = {**document, "v": version + 1}
-                with _asking():
+                with asking():
                     result = await collection.replace_one({"_id": registration_id, "v": version}, restored)
                 if result.matched_count:
                     self._registry.put(tenant, restored)
@@ -135,31 +130,31 @@ class Registrations:
     async def delete(self, tenant: str, registration_id: str, now: str) -> None:
         """Delete Context Source Registration (5.9.4); ResourceNotFound."""
         checked_uri(registration_id, "the id of the registration")
-        collection = await self._existing(tenant)
-        with _asking():
+        collection = await self._collections.existing(tenant)
+        with asking():
             document = await collection.find_one_and_delete({"_id": registration_id})
         if document is None or not registration_of(document).alive(now):
             raise not_found(f"there is no registration {registration_id}")
         self._registry.remove(tenant, registration_id, document["v"])
-        with _asking():
+        with asking():
             await self._statistics.forget(tenant, registration_id)
 
     async def retrieve(self, tenant: str, registration_id: str, now: str) -> Stored:
         """Retrieve Context Source Registration (5.10.1); ResourceNotFound."""
         document = await self._found(tenant, registration_id, now)
-        with _asking():
+        with asking():
             status = await self._statistics.of(tenant, [registration_id])
         registration = registration_of(document)
         return Stored(registration, document["createdAt"], document["modifiedAt"], status.get(registration_id, {}))
 
     async def discover(self, tenant: str, wanted: Wanted, now: str) -> list[Match]:
         """Query Context Source Registrations (5.10.2): those that match, in the order of their creation."""
-        await self._existing(tenant)
+        await self._collections.existing(tenant)
         return self._registry.matching(tenant, wanted, now)
 
     async def described(self, tenant: str, matches: Sequence[Match]) -> list[Stored]:
         """What the broker knows of registrations that were found."""
-        with _asking():
+        with asking():
             told = await self._statistics.of(tenant, [match.registration.id for match in matches])
         return [
             Stored(match.registration, *self._registry.times(tenant, match.registration.id), status)
@@ -191,7 +186,7 @@ class Registrations:
         Of two that conflict at least one sees the other then, and takes itself back; perhaps both do.
         """
         if registration.mode.proxied:
-            with _asking():
+            with asking():
                 await self._registry.catch_up(tenant)
             await self._check_conflicts(tenant, registration, now)
 
@@ -200,35 +195,12 @@ class Registrations:
 
     async def _found(self, tenant: str, registration_id: str, now: str) -> Document:
         checked_uri(registration_id, "the id of the registration")
-        collection = await self._existing(tenant)
-        with _asking():
+        collection = await self._collections.existing(tenant)
+        with asking():
             document = await collection.find_one({"_id": registration_id})
         if document is None or not registration_of(document).alive(now):
             raise not_found(f"there is no registration {registration_id}")
         return document
-
-    def _collection(self, tenant: str) -> AsyncCollection[Document]:
-        return self._client[database_name(tenant)].get_collection(
-            REGISTRATIONS, write_concern=WriteConcern(w="majority", j=True)
-        )
-
-    async def _existing(self, tenant: str) -> AsyncCollection[Document]:
-        if tenant not in self._ready and not await self._store.tenant_exists(tenant):
-            raise nonexistent_tenant(tenant)
-        return self._collection(tenant)
-
-    async def _for_writing(self, tenant: str) -> AsyncCollection[Document]:
-        collection = self._collection(tenant)
-        if tenant not in self._ready:
-            if not await self._store.tenant_exists(tenant):
-                if not self._create_tenants:
-                    raise nonexistent_tenant(tenant)
-                await self._store.create_tenant(tenant)
-            with _asking():
-                await make_watched(collection)
-                await collection.create_index([("expiry", ASCENDING)], expireAfterSeconds=0, sparse=True)
-            self._ready.add(tenant)
-        return collection
 
 
 def render(stored: Stored, names: Names, *, sys_attrs: bool = False) -> Document:
@@ -243,12 +215,3 @@ def render(stored: Stored, names: Names, *, sys_attrs: bool = False) -> Document
 
 def _conflict(detail: str) -> NgsiLdError:
     return NgsiLdError(ErrorType.CONFLICT, detail)
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    try:
-        with pymongo.timeout(_SECONDS):
-            yield
-    except PyMongoError as error:
-        raise StoreUnavailable(f"the database does not answer: {error}") from error

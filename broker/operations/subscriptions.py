@@ -8,23 +8,19 @@
 The collection is watched by the change log: what is written here reaches the notifier in the order of the log.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import pymongo
-from pymongo import AsyncMongoClient, WriteConcern
-from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo import AsyncMongoClient
+from pymongo.errors import DuplicateKeyError
 
-from broker.changelog.watched import make_watched
 from broker.contexts import Contexts
 from broker.notifications.deliveries import Delivery, deliveries_of
 from broker.notifications.endpoints import EndpointPolicy
-from broker.store.store import Store, StoreUnavailable
-from broker.store.tenants import database_name, nonexistent_tenant
+from broker.operations.collections import TenantCollections, asking
+from broker.store.store import Store
 from ngsi_ld.context import Context
 from ngsi_ld.errors import already_exists, not_found
 from ngsi_ld.names import Names, checked_uri
@@ -41,8 +37,6 @@ Document = dict[str, Any]
 
 SUBSCRIPTIONS = "subscriptions"
 REGISTRATION_SUBSCRIPTIONS = "registrationSubscriptions"
-
-_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +73,12 @@ class Subscriptions:
         count_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._client = client
-        self._store = store
         self._contexts = contexts
         self._endpoints = endpoints or EndpointPolicy()
-        self._create_tenants = create_tenants
         self._to_registrations = to_registrations
         self._count_up = count_up
-        self._name = REGISTRATION_SUBSCRIPTIONS if to_registrations else SUBSCRIPTIONS
-        self._ready: set[str] = set()
+        name = REGISTRATION_SUBSCRIPTIONS if to_registrations else SUBSCRIPTIONS
+        self._collections = TenantCollections(client, store, name, create_tenants=create_tenants)
 
     async def create(self, tenant: str, body: Any, context: Context, now: str, via: Sequence[str] = ()) -> str:
         """Create Subscription (5.8.1): its id. AlreadyExists if the id is taken, BadRequestData for what is wrong.
@@ -97,8 +89,8 @@ class Subscriptions:
         url = await self._contexts.host(tenant, context)
         subscription = new_subscription(body, context, url, now, generated, to_registrations=self._to_registrations)
         await self._check(tenant, subscription)
-        collection = await self._for_writing(tenant)
-        with _asking():
+        collection = await self._collections.for_writing(tenant)
+        with asking():
             try:
                 document = {**_document(subscription), "v": 1, "createdAt": now, "modifiedAt": now}
                 await collection.insert_one({**document, "via": list(via)} if via else document)
@@ -109,26 +101,26 @@ class Subscriptions:
     async def retrieve(self, tenant: str, subscription_id: str) -> Stored:
         """Retrieve Subscription (5.8.3); ResourceNotFound."""
         document = await self._found(tenant, subscription_id)
-        with _asking():
+        with asking():
             return (await self._stored(tenant, [document]))[0]
 
     async def query(self, tenant: str, limit: int, offset: int) -> list[Stored]:
         """Query Subscriptions (5.8.4): a page, in the order of creation."""
-        collection = await self._existing(tenant)
-        with _asking():
+        collection = await self._collections.existing(tenant)
+        with asking():
             cursor = collection.find().sort([("createdAt", 1), ("_id", 1)]).skip(offset).limit(limit)
             documents = [document async for document in cursor] if limit else []
             return await self._stored(tenant, documents)
 
     async def count(self, tenant: str) -> int:
         """How many subscriptions the tenant has."""
-        collection = await self._existing(tenant)
-        with _asking():
+        collection = await self._collections.existing(tenant)
+        with asking():
             return await collection.count_documents({})
 
     async def update(self, tenant: str, subscription_id: str, fragment: Any, context: Context, now: str) -> None:
         """Update Subscription (5.8.2) with a fragment (5.5.8); ResourceNotFound, BadRequestData."""
-        collection = await self._existing(tenant)
+        collection = await self._collections.existing(tenant)
         while True:
             document = await self._found(tenant, subscription_id)
             subscription = updated_subscription(
@@ -137,7 +129,7 @@ class Subscriptions:
             await self._check(tenant, subscription)
             changed = {**_document(subscription), "v": document["v"] + 1, "modifiedAt": now}
             changed |= {name: document[name] for name in ("createdAt", "via") if name in document}
-            with _asking():
+            with asking():
                 result = await collection.replace_one({"_id": subscription_id, "v": document["v"]}, changed)
             if result.matched_count:
                 return
@@ -145,8 +137,8 @@ class Subscriptions:
     async def delete(self, tenant: str, subscription_id: str) -> None:
         """Delete Subscription (5.8.5); ResourceNotFound."""
         checked_uri(subscription_id, "the id of the subscription")
-        collection = await self._existing(tenant)
-        with _asking():
+        collection = await self._collections.existing(tenant)
+        with asking():
             result = await collection.delete_one({"_id": subscription_id})
         if not result.deleted_count:
             raise not_found(f"there is no subscription {subscription_id}")
@@ -168,34 +160,12 @@ class Subscriptions:
 
     async def _found(self, tenant: str, subscription_id: str) -> Document:
         checked_uri(subscription_id, "the id of the subscription")
-        collection = await self._existing(tenant)
-        with _asking():
+        collection = await self._collections.existing(tenant)
+        with asking():
             document = await collection.find_one({"_id": subscription_id})
         if document is None:
             raise not_found(f"there is no subscription {subscription_id}")
         return document
-
-    def _collection(self, tenant: str) -> AsyncCollection[Document]:
-        return self._client[database_name(tenant)].get_collection(
-            self._name, write_concern=WriteConcern(w="majority", j=True)
-        )
-
-    async def _existing(self, tenant: str) -> AsyncCollection[Document]:
-        if tenant not in self._ready and not await self._store.tenant_exists(tenant):
-            raise nonexistent_tenant(tenant)
-        return self._collection(tenant)
-
-    async def _for_writing(self, tenant: str) -> AsyncCollection[Document]:
-        collection = self._collection(tenant)
-        if tenant not in self._ready:
-            if not await self._store.tenant_exists(tenant):
-                if not self._create_tenants:
-                    raise nonexistent_tenant(tenant)
-                await self._store.create_tenant(tenant)
-            with _asking():
-                await make_watched(collection)
-            self._ready.add(tenant)
-        return collection
 
 
 def subscription_of(document: Document) -> Subscription:
@@ -223,12 +193,3 @@ def _document(subscription: Subscription) -> Document:
     # Pairs and not objects: a name may have characters that MongoDB reads otherwise in the name of a field.
     terms = {member: [list(pair) for pair in known.items()] for member, known in definition.terms.items()}
     return {"_id": definition.id, "members": definition.members, "terms": terms, "context": definition.context}
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    try:
-        with pymongo.timeout(_SECONDS):
-            yield
-    except PyMongoError as error:
-        raise StoreUnavailable(f"the database does not answer: {error}") from error
