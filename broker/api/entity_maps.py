@@ -12,8 +12,8 @@ from broker.api.query_body import parameters_of
 from broker.api.request import Request
 from broker.api.response import Response, dump, no_content
 from broker.api.temporal import SELECTION as TEMPORAL_SELECTION
-from broker.api.temporal import history_of
 from broker.api.temporal_across import Across
+from broker.api.temporal_consumption import history_of
 from broker.api.temporal_query import TEMPORAL_OPTIONS, TEMPORAL_VIEW_PARAMETERS, body_parameters, reading_of
 from broker.operations.entity_maps import ENTITIES, TEMPORAL, EntityMap
 from ngsi_ld.context import Context

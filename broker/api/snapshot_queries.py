@@ -9,8 +9,8 @@ from broker.api.media import JSON
 from broker.api.query import linking_of, query_of, view_of
 from broker.api.query_body import parameters_of
 from broker.api.request import Request
-from broker.api.temporal import history_of
 from broker.api.temporal_across import Across
+from broker.api.temporal_consumption import history_of
 from broker.api.temporal_query import TemporalReading, body_parameters, reading_of
 from broker.clock import now
 from broker.federation.reads import Territory
